@@ -1,0 +1,70 @@
+"""A connection to a Kubernetes API, as activities and the runner use it.
+
+Wraps the official client with what a chaos tool needs: the context is explicit,
+no proxy from the environment ever catches the traffic (loopback least of all),
+and a failure says which cluster could not be reached.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+__all__ = ["ApiException", "ClusterUnreachableError", "Kube", "connect", "connect_from_environment"]
+
+
+class ClusterUnreachableError(Exception):
+    """The kubeconfig cannot be used or the API server does not answer; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Kube:
+    """Typed entry points to one cluster, over one connection pool."""
+
+    context: str
+    client: Any
+    core: client.CoreV1Api
+    apps: client.AppsV1Api
+
+    def plain(self, obj: Any) -> Any:
+        """A client's model object as the JSON-ready dict that went over the wire."""
+        return self.client.sanitize_for_serialization(obj)
+
+    def check(self) -> None:
+        """Raise ClusterUnreachableError unless the API server answers within 5 s."""
+        try:
+            self.core.get_api_resources(_request_timeout=5)
+        except (ApiException, HTTPError, OSError) as problem:
+            said = getattr(problem, "reason", None) or problem
+            raise ClusterUnreachableError(
+                f"context {self.context}: the API server at {self.client.configuration.host} does not answer: {said}"
+            ) from problem
+
+
+def connect(*, kubeconfig: str | os.PathLike[str] | None = None, context: str | None = None) -> Kube:
+    """Connect by a kubeconfig (default: $KUBECONFIG, ~/.kube/config) and a context of it.
+
+    Raises ClusterUnreachableError when the file or the context is unusable. Sends nothing yet.
+    """
+    settings = client.Configuration()
+    path = os.fspath(kubeconfig) if kubeconfig else None
+    try:
+        config.load_kube_config(config_file=path, context=context, client_configuration=settings)
+        name = context or config.list_kube_config_contexts(config_file=path)[1]["name"]
+    except (config.ConfigException, OSError, ValueError, TypeError) as problem:
+        where = path or os.environ.get("KUBECONFIG") or "~/.kube/config"
+        raise ClusterUnreachableError(f"kubeconfig {where}, context {context or '(current)'}: {problem}") from problem
+    settings.proxy = None
+    settings.retries = 3
+    api = client.ApiClient(settings)
+    return Kube(str(name), api, client.CoreV1Api(api), client.AppsV1Api(api))
+
+
+def connect_from_environment() -> Kube:
+    """Connect as Chaos Toolkit's users configure it: $KUBECONFIG and $KUBERNETES_CONTEXT."""
+    return connect(context=os.environ.get("KUBERNETES_CONTEXT") or None)
