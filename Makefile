@@ -20,6 +20,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# An editable install lists no package, which `chaos discover` looks for; this says which one it is.
+	@$(BIN)/python -c 'import importlib.metadata as m; (m.distribution("chaostoolkit-gameday")._path / "top_level.txt").write_text("gameday\n")'
 	@touch $@
 
 gameday: $(STAMP) ## run the game day on the embedded cluster: verdicts, journals, an HTML report

@@ -54,8 +54,8 @@ def connect(*, kubeconfig: str | os.PathLike[str] | None = None, context: str | 
     settings = client.Configuration()
     path = os.fspath(kubeconfig) if kubeconfig else None
     try:
-        config.load_kube_config(config_file=path, context=context, client_configuration=settings)
-        name = context or config.list_kube_config_contexts(config_file=path)[1]["name"]
+        config.load_kube_config(config_file=path, context=context, client_configuration=settings)  # type: ignore[no-untyped-call]
+        name = context or config.list_kube_config_contexts(config_file=path)[1]["name"]  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError, ValueError, TypeError) as problem:
         where = path or os.environ.get("KUBECONFIG") or "~/.kube/config"
         raise ClusterUnreachableError(f"kubeconfig {where}, context {context or '(current)'}: {problem}") from problem
@@ -67,4 +67,6 @@ def connect(*, kubeconfig: str | os.PathLike[str] | None = None, context: str | 
 
 def connect_from_environment() -> Kube:
     """Connect as Chaos Toolkit's users configure it: $KUBECONFIG and $KUBERNETES_CONTEXT."""
-    return connect(context=os.environ.get("KUBERNETES_CONTEXT") or None)
+    # Spelled out, as the client reads $KUBECONFIG once only, when it is imported.
+    named = os.environ.get
+    return connect(kubeconfig=named("KUBECONFIG") or None, context=named("KUBERNETES_CONTEXT") or None)

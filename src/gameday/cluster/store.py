@@ -12,12 +12,15 @@ import asyncio
 import copy
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 Object = dict[str, Any]
+Objects = list[Object]  # a name of its own: inside the class, `list` is the method
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
@@ -26,6 +29,10 @@ HISTORY = 4096
 
 WATCH_BACKLOG = 2048
 """How many unread events a watcher may have before it is dropped (it must list again)."""
+
+
+WITHOUT_GENERATION = ("leases.coordination.k8s.io", "namespaces", "nodes", "services")
+"""Resources with a spec whose changes are not counted."""
 
 
 class StoreError(Exception):
@@ -56,6 +63,8 @@ class Event:
     resource: str
     object: Object
     revision: int
+    previous: Object | None = None
+    """The object before the change; None when it was added."""
 
     @property
     def namespace(self) -> str:
@@ -66,6 +75,12 @@ class Event:
 def now() -> str:
     """This instant as Kubernetes writes it (RFC 3339, UTC, whole seconds)."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _finalizers(resource: str, obj: Object) -> Any:
+    """What still keeps an object from going away once it is deleted."""
+    of_namespace = obj.get("spec", {}).get("finalizers") if resource == "namespaces" else None
+    return obj["metadata"].get("finalizers") or of_namespace
 
 
 class Watch:
@@ -140,12 +155,12 @@ class Store:
         """The object, or None. Do not edit what it returns."""
         return self._objects.get(resource, {}).get((namespace, name))
 
-    def list(self, resource: str, namespace: str | None = None) -> list[Object]:
+    def list(self, resource: str, namespace: str | None = None) -> Objects:
         """All objects of a resource, of one namespace or (None) of all, sorted by name."""
         items = self._objects.get(resource, {})
         return [o for (ns, _), o in sorted(items.items()) if namespace in (None, ns)]
 
-    def owned_by(self, resource: str, owner: Object) -> list[Object]:
+    def owned_by(self, resource: str, owner: Object) -> Objects:
         """The objects of a resource whose ownerReferences name the owner's UID."""
         uid, namespace = owner["metadata"]["uid"], owner["metadata"].get("namespace")
         return [
@@ -170,7 +185,7 @@ class Store:
             raise AlreadyExistsError(f'{resource} "{meta["name"]}" already exists')
         meta["uid"] = str(uuid.uuid4())
         meta["creationTimestamp"] = now()
-        if "spec" in obj:
+        if "spec" in obj and resource not in WITHOUT_GENERATION:
             meta["generation"] = 1
         return self._commit("ADDED", resource, obj)
 
@@ -193,8 +208,14 @@ class Store:
             )
         if meta.get("uid") not in (None, "", kept["uid"]):
             raise ConflictError(f'the UID in the precondition ({meta["uid"]}) is not that of "{meta["name"]}"')
-        for field in ("uid", "creationTimestamp", "generation", "resourceVersion", "deletionTimestamp",
-                      "deletionGracePeriodSeconds"):
+        for field in (
+            "uid",
+            "creationTimestamp",
+            "generation",
+            "resourceVersion",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+        ):
             if field in kept:
                 meta[field] = kept[field]
             else:
@@ -203,7 +224,7 @@ class Store:
             return old
         if bump_generation and "generation" in kept and obj.get("spec") != old.get("spec"):
             meta["generation"] = kept["generation"] + 1
-        if "deletionTimestamp" in meta and not meta.get("finalizers") and resource != "pods":
+        if "deletionTimestamp" in meta and not _finalizers(resource, obj) and resource != "pods":
             return self._remove(resource, obj)
         return self._commit("MODIFIED", resource, obj)
 
@@ -213,7 +234,7 @@ class Store:
         edit(obj)
         return self.update(resource, obj)
 
-    def delete(
+    def delete(  # noqa: C901 - one branch a kind of lingering
         self,
         resource: str,
         namespace: str,
@@ -227,13 +248,14 @@ class Store:
 
         A pod that is bound to a node and has a grace period, or anything with finalizers,
         is only marked with `deletionTimestamp`: the kubelet or the finalizers' owner ends
-        it. `Foreground` and `Orphan` add the finalizer that the garbage collector serves.
+        it. A namespace's finalizers are in its spec. `Foreground` and `Orphan` add the
+        finalizer that the garbage collector serves.
         Raises NotFoundError, ConflictError (UID precondition).
         """
         obj = copy.deepcopy(self.get(resource, namespace, name))
         meta = obj["metadata"]
         if uid is not None and uid != meta["uid"]:
-            raise ConflictError(f'Precondition failed: UID in precondition: {uid}, UID in object meta: {meta["uid"]}')
+            raise ConflictError(f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}")
         finalizer = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(propagation)
         if finalizer and finalizer not in meta.setdefault("finalizers", []):
             meta["finalizers"].append(finalizer)
@@ -242,12 +264,17 @@ class Store:
         grace = 0
         if resource == "pods" and obj.get("spec", {}).get("nodeName"):
             grace = obj["spec"].get("terminationGracePeriodSeconds", 30) if grace_s is None else grace_s
-        if not grace and not meta.get("finalizers"):
+        if not grace and not _finalizers(resource, obj):
             return self._remove(resource, obj)
+        if resource == "namespaces":
+            obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
         if "deletionTimestamp" not in meta:
             meta["deletionTimestamp"] = now()
-            meta["deletionGracePeriodSeconds"] = grace
-        else:
+            if resource != "namespaces":
+                meta["deletionGracePeriodSeconds"] = grace
+            if "generation" in meta:
+                meta["generation"] += 1
+        elif resource != "namespaces":
             meta["deletionGracePeriodSeconds"] = min(grace, meta.get("deletionGracePeriodSeconds", grace))
         if obj == self.get(resource, namespace, name):
             return obj
@@ -255,18 +282,20 @@ class Store:
 
     def _remove(self, resource: str, obj: Object) -> Object:
         meta = obj["metadata"]
-        del self._objects[resource][(meta.get("namespace", ""), meta["name"])]
-        return self._publish("DELETED", resource, obj)
+        previous = self._objects[resource].pop((meta.get("namespace", ""), meta["name"]))
+        return self._publish("DELETED", resource, obj, previous)
 
     def _commit(self, kind: EventType, resource: str, obj: Object) -> Object:
         meta = obj["metadata"]
-        self._objects.setdefault(resource, {})[(meta.get("namespace", ""), meta["name"])] = obj
-        return self._publish(kind, resource, obj)
+        items = self._objects.setdefault(resource, {})
+        key = (meta.get("namespace", ""), meta["name"])
+        previous, items[key] = items.get(key), obj
+        return self._publish(kind, resource, obj, previous)
 
-    def _publish(self, kind: EventType, resource: str, obj: Object) -> Object:
+    def _publish(self, kind: EventType, resource: str, obj: Object, previous: Object | None) -> Object:
         self.revision += 1
         obj["metadata"]["resourceVersion"] = str(self.revision)
-        event = Event(kind, resource, obj, self.revision)
+        event = Event(kind, resource, obj, self.revision, previous)
         self._history.append(event)
         for watch in [w for w in self._watches if w.wants(event)]:
             watch.offer(event)

@@ -1,0 +1,211 @@
+"""The end of an experiment: undo, recovery, verdict, journal. Runs whatever happened before."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from gameday import evidence
+from gameday.activities.books import BooksError
+from gameday.activities.proof import fault_facts, fault_window
+from gameday.ledger import revert
+from gameday.verdict import Facts, Finding, Verdict, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gameday.activities.conductor import Conductor
+    from gameday.activities.session import Session
+    from gameday.load.samples import Sample
+
+__all__ = ["close", "mark"]
+
+_CALM_S = 2.0
+"""Requests must have been fine for this long before the shop counts as recovered."""
+
+_BOUND_AFTER_VIOLATION_S = 3.0
+"""When the verdict is failed already, recovery is worth a look but not a wait."""
+
+_MAIL_LAG_S = 1.0
+"""A promise younger than this may still be on its way."""
+
+Recovery = tuple[bool | None, str, float]
+
+
+def close(run: Conductor, journal: dict[str, Any]) -> Verdict:
+    """Undo what is left, wait for recovery, send the shoppers home, judge; writes it all into the journal."""
+    run.after_method()
+    if run.session is not None:
+        run.session.enter("recovery")
+    remains = _undo_everything(run)
+    recovery = _wait_for_recovery(run, journal)
+    if run.session is not None:
+        run.session.shoppers.stop()
+        run.session.database.close()
+        run.session.enter("end")
+    run.heartbeat.stop()
+    facts = _facts(run, journal, remains, recovery)
+    verdict = judge(facts)
+    said = "deviated" if journal.get("deviated") else journal.get("status")
+    if verdict.name == "passed" and said != "completed":
+        verdict = Verdict("error", f"a bug: judged as passed, while Chaos Toolkit says {said}")
+    mark(journal, verdict)
+    journal["gameday"] |= _details(run, facts, recovery)
+    evidence.record("verdict", verdict=verdict.name, reason=verdict.reason, hypothesis=verdict.hypothesis)
+    return verdict
+
+
+def mark(journal: dict[str, Any], verdict: Verdict) -> None:
+    """Write a verdict into a journal, and make `chaos run` exit with 1 unless it is passed."""
+    journal["gameday"] = {"verdict": verdict.name, "reason": verdict.reason, "hypothesis": verdict.hypothesis}
+    if verdict.name == "failed":
+        journal["deviated"] = True
+    if verdict.name != "passed" and journal.get("status") == "completed" and not journal.get("deviated"):
+        journal["status"] = "aborted"
+
+
+def _undo_everything(run: Conductor) -> tuple[str, ...]:
+    """Undo whatever the ledger still holds, twice if need be; returns what remains, with the mending commands."""
+    if run.kube is None or run.settings is None or not run.allowed:
+        return ()
+    from gameday.activities.undo import revert_faults
+
+    try:
+        revert_faults(run.settings.namespace)
+    except Exception as problem:  # noqa: BLE001  # the next line says what remains of it
+        evidence.record("note", text=f"rollback: {' '.join(str(problem).split())}")
+    outcomes = revert(run.kube, run.settings.namespace)
+    return tuple(f"{o.fault}: {o.detail}; mend it with: {o.mend_command}" for o in outcomes if not o.ok)
+
+
+def _wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
+    """Whether requests are fine again, within the bound; None when there is no point in asking."""
+    before = (journal.get("steady_states") or {}).get("before") or {}
+    if run.session is None or run.settings is None or journal.get("status") == "interrupted":
+        return None, "not looked at", 0.0
+    if not before.get("steady_state_met"):
+        return None, "the baseline was not met", 0.0
+    shoppers, began = run.session.shoppers, time.time()
+    bound_s = min(run.settings.recovery_s, _BOUND_AFTER_VIOLATION_S if run.session.violation.is_set() else 600)
+    enough = min(10.0, shoppers.plan.rate_per_s * _CALM_S / 2)
+    reason = "no requests"
+    while time.time() - began < bound_s:
+        until = shoppers.known_until()
+        recent = shoppers.recorder.samples(max(began, until - _CALM_S), until)
+        bad = [sample for sample in recent if sample.failed or sample.fallback]
+        if len(recent) >= enough and not bad:
+            reason = _unkept(run.session)
+            if not reason:
+                said = f"{len(recent)} requests in a row were fine, every confirmed order and gift has its mail"
+                return True, said, round(time.time() - began, 3)
+        if bad:
+            last = bad[-1]
+            reason = f"{last.method} {last.path}: {last.error or 'still the fallback page'}"
+        time.sleep(0.1)
+    return False, f"{reason} {bound_s:g} s after the undo", bound_s
+
+
+def _unkept(session: Session) -> str:
+    """Which promise is still open: a confirmed order or gift whose mail was held back must be mailed in the end."""
+    recorder = session.shoppers.recorder
+    orders, gifts = recorder.confirmed("order"), recorder.confirmed("gift")
+    before = time.time() - _MAIL_LAG_S
+    try:
+        mailed = {to for to, _ in session.postbox.recipients()} if orders else set()
+        told = {mail.event for mail in session.postbox.mails(session.opened_at)} if gifts else set()
+    except BooksError as problem:
+        return f"the mailbox cannot be read: {problem}"
+    waiting = sum(o.owner not in mailed for o in orders if o.at < before)
+    waiting += sum(g.id not in told for g in gifts if g.at < before)
+    return f"{waiting} confirmed orders and gifts have no mail yet" if waiting else ""
+
+
+def _facts(run: Conductor, journal: Mapping[str, Any], remains: tuple[str, ...], recovery: Recovery) -> Facts:
+    session = run.session
+    states = journal.get("steady_states") or {}
+    before, after = states.get("before"), states.get("after")
+    since = (session.method_started_at if session else None) or float("inf")
+    proven = fault_window(evidence.events(), since).proven_from is not None
+    interrupted = run.interrupted
+    if interrupted is None and journal.get("status") == "interrupted":
+        interrupted = "stopped by a signal"
+    return Facts(
+        error=run.error or (session.shoppers.problem if session else None) or _aborted(journal),
+        invalid=run.invalid,
+        interrupted=interrupted,
+        baseline=_findings(session.baseline_findings if session else {}, before, proven=False),
+        baseline_done=bool(before and before.get("steady_state_met")),
+        findings=_findings(session.findings if session else {}, after, proven=proven),
+        window_complete=bool(after) and run.hypothesis_closed,
+        faults=fault_facts(evidence.events(), since),
+        remains=remains,
+        recovered=recovery[0],
+        recovery_reason=recovery[1],
+    )
+
+
+def _aborted(journal: Mapping[str, Any]) -> str | None:
+    return "Chaos Toolkit aborted the method: see its log" if journal.get("status") == "aborted" else None
+
+
+def _findings(ours: Mapping[str, Finding], state: Mapping[str, Any] | None, *, proven: bool) -> tuple[Finding, ...]:
+    """What our probes found, and what Chaos Toolkit says of those that are not ours or that raised."""
+    found = dict(ours)
+    for played in (state or {}).get("probes") or []:
+        name = str(played["activity"]["name"])
+        if name in found:
+            continue
+        if played.get("status") != "succeeded":
+            said = "".join(played.get("exception") or ["it raised"]).strip()
+            found[name] = Finding(name, "undecided", said.splitlines()[-1], in_force=proven)
+        elif played.get("tolerance_met"):
+            found[name] = Finding(name, "holds", "within tolerance", in_force=proven)
+        else:
+            found[name] = Finding(name, "violated", f"{played.get('output')!r:.200}", in_force=proven)
+    return tuple(found.values())
+
+
+def _details(run: Conductor, facts: Facts, recovery: Recovery) -> dict[str, Any]:
+    session = run.session
+    findings = [asdict(f) | {"numbers": session.numbers.get(f.probe, {}) if session else {}} for f in facts.findings]
+    details: dict[str, Any] = {
+        "violated": [f.probe for f in facts.findings if f.verdict == "violated" and f.in_force and not f.stalled],
+        "baseline_met": facts.baseline_done,
+        "baseline": [asdict(finding) for finding in facts.baseline],
+        "findings": findings,
+        "faults": [asdict(fault) for fault in facts.faults],
+        "remains": list(facts.remains),
+        "recovery": {"recovered": recovery[0], "reason": recovery[1], "after_s": recovery[2]},
+        "phases": session.phases if session else [],
+        "stalls": [asdict(stall) for stall in run.heartbeat.stalls()],
+        "samples": {},
+    }
+    if session is not None and run.settings is not None:
+        recorder, end = session.shoppers.recorder, session.window_end or time.time()
+        start = fault_window(evidence.events(), session.method_started_at or end).begun_at
+        baseline = session.baseline_window or (session.opened_at, session.opened_at)
+        details["samples"] = {
+            "baseline": _summary(recorder.samples(*baseline)),
+            "fault": _summary(recorder.samples(start, end)),
+        }
+        details |= {"namespace": session.namespace, "seed": run.settings.plan.seed}
+    return details
+
+
+def _summary(samples: Iterable[Sample]) -> dict[str, Any]:
+    """How many requests, how many failed and why, how fast; by behaviour too."""
+    seen = list(samples)
+    latencies = sorted(sample.latency_ms for sample in seen)
+    percentiles = statistics.quantiles(latencies, n=100, method="inclusive") if len(latencies) > 1 else []
+    return {
+        "requests": len(seen),
+        "failed": sum(sample.failed for sample in seen),
+        "fallbacks": sum(sample.fallback for sample in seen),
+        "errors": dict(Counter(sample.error for sample in seen if sample.error).most_common(5)),
+        "by_behaviour": dict(Counter(sample.behaviour for sample in seen)),
+        "failed_by_behaviour": dict(Counter(sample.behaviour for sample in seen if sample.failed)),
+        "latency_ms": {f"p{p}": round(percentiles[p - 1], 1) for p in (50, 95, 99)} if percentiles else {},
+    }

@@ -1,0 +1,175 @@
+"""Conducts one experiment through its phases, on behalf of the control's hooks.
+
+Setup, baseline, method, hypothesis: each hook of the control calls one method here.
+What follows the method's end is in `closing`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from chaoslib.exceptions import InterruptExecution
+
+from gameday import evidence
+from gameday.activities import session as sessions
+from gameday.activities.guard import NotAllowedError, check_namespace
+from gameday.activities.proof import faults_set_since
+from gameday.activities.settings import Settings, SettingsError, read_settings
+from gameday.activities.watcher import HypothesisProbe, Watcher, hypothesis_probes
+from gameday.kube import Kube, connect_from_environment
+from gameday.ledger import still_in_force
+from gameday.load.samples import Recorder
+from gameday.load.shoppers import Shoppers
+from gameday.load.stalls import Heartbeat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gameday.activities.session import Session
+
+__all__ = ["Conductor"]
+
+
+class Conductor:
+    """One experiment's run. `error`, `invalid` and `interrupted` say why it could not go its way."""
+
+    def __init__(self, experiment: Mapping[str, Any], configuration: Mapping[str, Any] | None) -> None:
+        """Nothing is started yet."""
+        self.probes: list[HypothesisProbe] = hypothesis_probes(experiment, configuration)
+        self.settings: Settings | None = None
+        self.kube: Kube | None = None
+        self.session: Session | None = None
+        self.heartbeat = Heartbeat()
+        self.watcher: Watcher | None = None
+        self.allowed = False
+        self.error: str | None = None
+        self.invalid: str | None = None
+        self.interrupted: str | None = None
+        self.hypothesis_closed = False
+
+    def set_up(self, arguments: Mapping[str, Any]) -> None:
+        """Guard, fault proxies, shoppers. Raises InterruptExecution, which ends the experiment, when any fails."""
+        evidence.record("phase", phase="setup")
+        try:
+            self.settings = read_settings(arguments)
+            self.kube = connect_from_environment()
+            check_namespace(self.kube, self.settings.namespace)
+            self.allowed = True
+            self._let_shoppers_in(self.kube, self.settings)
+        except (SettingsError, NotAllowedError) as problem:
+            self.invalid = _one_line(problem)
+        except InterruptExecution:
+            raise
+        except Exception as problem:  # noqa: BLE001  # chaoslib swallows what a control raises: it must not go on
+            self.error = f"setup: {type(problem).__name__}: {_one_line(problem)}"
+        if self.invalid or self.error:
+            evidence.record("note", text=self.invalid or self.error)
+            raise InterruptExecution(self.invalid or self.error)
+
+    def _let_shoppers_in(self, kube: Kube, settings: Settings) -> None:
+        from gameday.activities.network import insert_fault_proxy  # late: only when there is something to insert
+
+        for service in settings.faultproxies:
+            insert_fault_proxy(settings.namespace, service)
+        url = sessions.edge_url(kube, settings.namespace)
+        shoppers = Shoppers(url, settings.plan, Recorder(evidence.run_dir()), self.heartbeat)
+        self.session = sessions.Session(settings.namespace, kube, shoppers)
+        self.heartbeat.start()
+        shoppers.start()
+        sessions.open_session(self.session)
+
+    def before_hypothesis(self) -> None:
+        """Open the baseline and let it run, or close the fault window and prove the faults."""
+        if self.session is None or self.settings is None:
+            return
+        if self.session.phase == "setup":
+            self._measure_baseline(self.session, self.settings)
+        elif self.session.phase == "method" and not self._under_way():
+            self._close_window(self.session)
+
+    def _under_way(self) -> bool:
+        """Whether the method is still running: a hypothesis judged then is but a look."""
+        return self.watcher is not None
+
+    @staticmethod
+    def _measure_baseline(session: Session, settings: Settings) -> None:
+        session.enter("baseline")
+        began = time.time()
+        time.sleep(settings.baseline_s)
+        ended = time.time()
+        session.shoppers.settle(ended)
+        session.baseline_window = (began, ended)
+
+    def _close_window(self, session: Session) -> None:
+        from gameday.activities.undo import record_touch
+
+        session.window_end = time.time()
+        session.shoppers.settle(session.window_end)
+        try:
+            record_touch(session.namespace)
+            self._check_standing(session)
+        except Exception as problem:  # noqa: BLE001  # without the proof the verdict cannot be passed; say so
+            evidence.record("note", text=f"the faults' proof could not be read: {_one_line(problem)}")
+            for fault in faults_set_since(evidence.events(), session.method_started_at or 0):
+                evidence.record("fault-reverted", fault=fault, by=f"somebody unknown: {_one_line(problem)}")
+        session.enter("hypothesis")
+
+    @staticmethod
+    def _check_standing(session: Session) -> None:
+        """Record `fault-reverted` for each of the method's faults that is no longer as it was set."""
+        standing = {fault: (ok, why) for fault, ok, why in still_in_force(session.kube, session.namespace)}
+        events = evidence.events()
+        undone = {e["fault"] for e in events if e["event"] == "fault-undone"}
+        for fault in faults_set_since(events, session.method_started_at or 0):
+            ok, why = standing.get(fault, (False, "its entry in the ledger is gone"))
+            if not ok and fault not in undone:
+                evidence.record("fault-reverted", fault=fault, by=f"somebody else: {why}")
+
+    def after_hypothesis(self) -> None:
+        """Ask the probes that Chaos Toolkit left out because one before them was not within tolerance."""
+        if self.session is None or self.session.phase != "hypothesis":
+            return
+        for probe in self.probes:
+            if probe.name not in self.session.judged:
+                try:
+                    probe.ask(self.session)
+                except Exception as problem:  # noqa: BLE001  # as chaoslib does with any probe
+                    evidence.record("note", text=f"{probe.name} could not tell: {_one_line(problem)}")
+        self.hypothesis_closed = all(probe.name in self.session.judged for probe in self.probes)
+
+    def before_method(self) -> None:
+        """Open the fault window and watch it."""
+        if self.session is None:
+            return
+        self.session.enter("method")
+        self.session.method_started_at = time.time()
+        self.watcher = Watcher(self.session, self.probes)
+        self.watcher.start()
+
+    def after_method(self) -> None:
+        """Stop watching."""
+        if self.watcher is not None:
+            self.watcher.stop()
+            self.watcher = None
+
+    def after_activity(self, activity: Mapping[str, Any], run: Mapping[str, Any] | None) -> None:
+        """End the experiment when a signal was swallowed, or an action of the method failed.
+
+        chaoslib turns every exception inside an activity into a failed activity and goes on, the
+        one that SIGTERM raises included.
+        """
+        if run is None or run.get("status") != "failed":
+            return
+        said = "".join(run.get("exception") or []).strip().splitlines()
+        reason = said[-1] if said else "no reason given"
+        if "InterruptExecution" in reason:
+            self.interrupted = "SIGTERM"
+            raise InterruptExecution(reason)
+        if self.session is not None and self.session.phase == "method" and activity.get("type") == "action":
+            self.interrupted = f"{activity.get('name')} failed: {reason}"
+            raise InterruptExecution(self.interrupted)
+
+
+def _one_line(problem: object) -> str:
+    return " ".join(str(problem).split()) or type(problem).__name__

@@ -1,0 +1,106 @@
+"""The life of a fault, the same for all: guard, ledger, evidence, and failure said in one line."""
+
+from __future__ import annotations
+
+import functools
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from chaoslib.exceptions import ActivityFailed
+
+from gameday import evidence
+from gameday.activities.guard import NotAllowedError, check_namespace
+from gameday.kube import ApiException, ClusterUnreachableError, connect_from_environment
+from gameday.ledger import Entry, EntryError, Ledger, LedgerError, Operation, new_fault_id
+from gameday.ledger.calls import CONNECTION_ERRORS, said
+from gameday.ledger.exchange import ExchangeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gameday.kube import Kube
+
+P = ParamSpec("P")
+R = TypeVar("R")
+EXPECTED = (ApiException, ClusterUnreachableError, EntryError, ExchangeError, LedgerError, *CONNECTION_ERRORS)
+"""What a cluster or a pod may do to an activity; anything else is a bug of ours."""
+
+_acting: ContextVar[str | None] = ContextVar("gameday_fault", default=None)
+
+
+def activity(kind: str, *, undoes: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function an activity whose every failure is recorded and raised as ActivityFailed, in one line.
+
+    Recorded as `fault-failed`; of one that `undoes` as a note, for there is no fault that failed to come about.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def act(*args: P.args, **kwargs: P.kwargs) -> R:
+            token = _acting.set(None)
+            try:
+                return function(*args, **kwargs)
+            except (ActivityFailed, *EXPECTED) as problem:
+                refused = isinstance(problem, NotAllowedError)
+                reason = said(problem)
+                if undoes:
+                    evidence.record("note", text=f"{kind}: {reason}")
+                else:
+                    evidence.record("fault-failed", fault=_acting.get(), kind=kind, reason=reason, refused=refused)
+                if isinstance(problem, ActivityFailed):
+                    raise
+                raise ActivityFailed(f"{kind}: {reason}") from problem
+            finally:
+                _acting.reset(token)
+
+        return act
+
+    return decorate
+
+
+def attack(namespace: str) -> Kube:
+    """Connect as the environment says, and pass the guard for that namespace."""
+    kube = connect_from_environment()
+    check_namespace(kube, namespace)
+    return kube
+
+
+class Fault:
+    """One fault on its way from planned to in force. Its entry in the ledger is what undoes it."""
+
+    def __init__(self, kube: Kube, namespace: str, kind: str, *, fault_id: str | None = None) -> None:
+        self.kube = kube
+        self.namespace = namespace
+        self.kind = kind
+        self.id = fault_id or new_fault_id(kind)
+        self._ledger = Ledger(kube, namespace)
+        self._target: dict[str, Any] = {}
+
+    def plan(
+        self,
+        target: dict[str, Any],
+        undo: list[Operation],
+        *,
+        matched: int,
+        ttl_s: float,
+        proof: dict[str, Any] | None = None,
+    ) -> None:
+        """Write the undo to the ledger and record what is about to happen; only then may the fault act.
+
+        `proof` goes into the entry: what is needed later to show that the fault reached traffic.
+        """
+        self._target = {**target, "namespace": self.namespace}
+        entry = Entry(self.id, self.kind, tuple(undo), self._target, proof or {}, ttl_s=ttl_s)
+        self._ledger.write(entry)
+        _acting.set(self.id)
+        evidence.record("fault-planned", fault=self.id, kind=self.kind, target=self._target, matched=matched)
+
+    def in_force(self, **proof: Any) -> dict[str, Any]:
+        """Record the proof that the fault is in force. Returns the evidence for the journal."""
+        self._ledger.confirm(self.id)
+        evidence.record("fault-in-force", fault=self.id, kind=self.kind, target=self._target, proof=proof)
+        return {"fault": self.id, "kind": self.kind, "target": self._target, "proof": proof}
+
+    def touched(self, count: int, **details: Any) -> None:
+        """Record how much the fault has touched so far: cumulative, so the last count is the whole."""
+        evidence.record("fault-touched", fault=self.id, kind=self.kind, count=count, **details)

@@ -1,0 +1,67 @@
+"""What may be attacked: opted-in namespaces, and selectors that match something, up to a cap.
+
+Every fault asks here before it does anything. Undoing never asks: it is always allowed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chaoslib.exceptions import ActivityFailed
+
+from gameday.ledger.calls import find, persist
+
+if TYPE_CHECKING:
+    from gameday.kube import Kube
+
+ALLOWED_LABEL = "gameday.dev/allowed"
+"""A namespace takes part when it carries this label with the value `true`."""
+
+MAX_PODS = 50
+"""Pods that one fault may hit."""
+
+
+class NotAllowedError(ActivityFailed):  # type: ignore[misc]  # chaoslib has no types
+    """The guard refused: nothing was touched. The message says what to do to allow it."""
+
+
+def is_protected(namespace: str) -> bool:
+    """Whether a namespace is never attacked, whatever its labels: `default` and `kube-*`. Pure."""
+    return namespace == "default" or namespace.startswith("kube-")
+
+
+def check_namespace(kube: Kube, namespace: str) -> None:
+    """Raise NotAllowedError unless the namespace exists, has opted in, and is not a protected one."""
+    if is_protected(namespace):
+        raise NotAllowedError(f"namespace {namespace}: is never attacked; use one of your own")
+    found = find(kube.core.read_namespace, namespace)
+    if found is None:
+        raise NotAllowedError(f"namespace {namespace}: does not exist in context {kube.context}")
+    value = (found.metadata.labels or {}).get(ALLOWED_LABEL)
+    if value != "true":
+        raise NotAllowedError(
+            f"namespace {namespace}: label {ALLOWED_LABEL} is {value!r}, expected 'true'; to opt in: "
+            f"kubectl --context {kube.context} label namespace {namespace} {ALLOWED_LABEL}=true"
+        )
+
+
+def select_pods(kube: Kube, namespace: str, label_selector: str, *, at_most: int = MAX_PODS) -> list[Any]:
+    """The pods that a selector matches, those being deleted left out.
+
+    Raises NotAllowedError when the selector is empty, matches none, or more than `at_most`.
+    """
+    if not label_selector.strip():
+        raise NotAllowedError(f"namespace {namespace}: the label selector is empty and would match every pod")
+    found = persist(kube.core.list_namespaced_pod, namespace, label_selector=label_selector).items
+    pods = [pod for pod in found if pod.metadata.deletion_timestamp is None]
+    if not pods:
+        raise NotAllowedError(
+            f"namespace {namespace}: 0 pods match {label_selector!r}, expected at least 1; "
+            f"see kubectl -n {namespace} get pods --show-labels"
+        )
+    if len(pods) > at_most:
+        raise NotAllowedError(
+            f"namespace {namespace}: {len(pods)} pods match {label_selector!r}, at most {at_most} may be hit; "
+            "narrow the selector"
+        )
+    return pods

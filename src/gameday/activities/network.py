@@ -1,0 +1,239 @@
+"""Faults of the network between a Service and its endpoints, with no privilege: a proxy pod stands between them."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from chaoslib.exceptions import ActivityFailed
+
+from gameday import evidence
+from gameday.activities import proxied
+from gameday.activities.fault import EXPECTED, Fault, activity, attack
+from gameday.activities.guard import NotAllowedError
+from gameday.activities.targets import is_available, ready_addresses
+from gameday.kube import connect_from_environment
+from gameday.ledger import ClearDelay, DeleteMade, Entry, Ledger, SetSelector, new_fault_id, revert
+from gameday.ledger.calls import find, persist, said, wait_until
+from gameday.ledger.proxies import PROXY_LABEL, ProxyControl, ProxyNames
+
+if TYPE_CHECKING:
+    from gameday.kube import Kube
+
+__all__ = ["delay_requests", "insert_fault_proxy", "remove_fault_proxy", "undo_delay"]
+
+INSERTED = "insert-fault-proxy"
+DELAYED = "delay-requests"
+_TEST_CONNECTS = 3
+
+
+@activity(INSERTED)
+def insert_fault_proxy(namespace: str, service: str, timeout_s: float = 20.0, ttl_s: float = 1200.0) -> dict[str, Any]:
+    """Put a fault proxy, with no fault set, between a Service and its endpoints: before the baseline.
+
+    Undone by `remove_fault_proxy` or `gameday.activities.undo.revert_faults`. A Service that has its proxy
+    already keeps it. Refuses by name what is not supported: headless, ExternalName, selectorless, UDP, session
+    affinity, traffic policy Local, target ports below 1024. Established connections stay where they are until
+    their clients renew them. `timeout_s`: for the proxy to carry the traffic. Returns {fault, service, proof}.
+    """
+    kube = attack(namespace)
+    present = _entries(kube, namespace, INSERTED, service)
+    if present and present[0].state == "in-force":
+        return {"fault": present[0].id, "service": service, "proof": present[0].proof}
+    found = find(kube.core.read_namespaced_service, service, namespace)
+    why = "there is no such Service" if found is None else proxied.refusal(kube.plain(found))
+    if why is not None:
+        raise NotAllowedError(f"service {namespace}/{service}: no fault proxy can stand before it: {why}")
+    plain = kube.plain(found)
+    entry = _plan_insertion(plain, ttl_s)
+    ledger = Ledger(kube, namespace)
+    ledger.write(entry)
+    deadline = time.monotonic() + timeout_s
+    _create(kube, namespace, plain, entry.id)
+    _await_ready(kube, namespace, service, deadline)
+    persist(kube.core.patch_namespaced_service, service, namespace, _patch_now(kube, namespace, plain))
+    proof = _await_traffic(kube, namespace, plain, deadline)
+    ledger.confirm(entry.id)
+    evidence.record("note", text=f"fault proxy {entry.id} stands before {namespace}/{service}, with no fault set")
+    return {"fault": entry.id, "service": service, "proof": proof}
+
+
+@activity(DELAYED)
+def delay_requests(
+    namespace: str, service: str, latency_ms: float, jitter_ms: float = 0.0, ttl_s: float = 300.0
+) -> dict[str, Any]:
+    """Delay what clients send to a Service by `latency_ms`, plus or minus up to `jitter_ms`.
+
+    Undone by `undo_delay` or `gameday.activities.undo.revert_faults`, and by the proxy itself after `ttl_s` seconds.
+    Needs the fault proxy that `insert_fault_proxy` put there before the baseline. In force at once, on connections
+    that are open already too, and confirmed by the proxy, which also counts what the delay touches: that is
+    recorded as `fault-touched`. Returns {fault, kind, target, proof}.
+    """
+    kube = attack(namespace)
+    found = find(kube.core.read_namespaced_service, service, namespace)
+    if found is None or found.spec.selector != proxied.proxy_selector(service):
+        raise ActivityFailed(
+            f"service {namespace}/{service}: does not lead to a fault proxy, expected one since before the baseline; "
+            f"add it to the control's `faultproxies`"
+        )
+    control = ProxyControl(kube, namespace, service)
+    fault = Fault(kube, namespace, DELAYED)
+    target = {"kind": "Service", "name": service, "uid": found.metadata.uid}
+    fault.plan(target, [ClearDelay(service)], matched=1, ttl_s=ttl_s)
+    control.set({"id": fault.id, "latency_ms": latency_ms, "jitter_ms": jitter_ms, "ttl_s": ttl_s})
+    applied = control.faults().get(fault.id)
+    if applied is None:
+        raise ActivityFailed(f"service {namespace}/{service}: the fault proxy took {fault.id} but does not apply it")
+    return fault.in_force(**applied)
+
+
+@activity("undo-delay", undoes=True)
+def undo_delay(namespace: str, service: str) -> list[dict[str, Any]]:
+    """Take the delays before a Service out again. Idempotent: none there is fine. Returns the outcomes."""
+    kube = connect_from_environment()
+    delays = _entries(kube, namespace, DELAYED, service)
+    for entry in delays:
+        touched(kube, namespace, entry)
+    return _undo(kube, namespace, {entry.id for entry in delays}, undone=True)
+
+
+@activity("remove-fault-proxy", undoes=True)
+def remove_fault_proxy(namespace: str, service: str) -> list[dict[str, Any]]:
+    """Lead a Service to its own endpoints again and delete the proxy. Idempotent. Returns the outcomes.
+
+    Undoes `insert_fault_proxy`; delays inside the proxy are undone first.
+    """
+    outcomes = undo_delay(namespace, service)
+    kube = connect_from_environment()
+    inserted = {entry.id for entry in _entries(kube, namespace, INSERTED, service)}
+    return outcomes + _undo(kube, namespace, inserted, undone=False)
+
+
+def touched(kube: Kube, namespace: str, entry: Entry) -> None:
+    """Record how many messages a delay has touched so far, as the proxy counts them; a note when it cannot be asked."""
+    try:
+        counted = ProxyControl(kube, namespace, str(entry.target["name"])).stats()["faults"].get(entry.id, {})
+    except EXPECTED as problem:
+        evidence.record("note", fault=entry.id, text=f"what the delay touched cannot be read: {said(problem)}")
+        return
+    count = int(counted.get("messages", 0))
+    details = {key: counted.get(key, 0) for key in ("requests", "bytes")}
+    evidence.record(
+        "fault-touched", fault=entry.id, kind=DELAYED, count=count, clients=counted.get("clients"), **details
+    )
+
+
+def _entries(kube: Kube, namespace: str, kind: str, service: str) -> list[Entry]:
+    entries, _ = Ledger(kube, namespace).read()
+    return [e for e in entries if e.kind == kind and e.target.get("name") == service]
+
+
+def _undo(kube: Kube, namespace: str, ids: set[str], *, undone: bool) -> list[dict[str, Any]]:
+    outcomes = revert(kube, namespace, only=lambda entry: entry.id in ids) if ids else []
+    ours = [o for o in outcomes if o.fault in ids]
+    for outcome in ours:
+        if not outcome.ok:
+            raise ActivityFailed(f"{outcome.fault}: {outcome.detail}; to mend it: {outcome.mend_command}")
+        if undone:
+            evidence.record("fault-undone", fault=outcome.fault, detail=outcome.detail)
+            evidence.record("fault-effective-undone", fault=outcome.fault)
+    return [{"fault": o.fault, "ok": o.ok, "detail": o.detail} for o in ours]
+
+
+def _plan_insertion(service: dict[str, Any], ttl_s: float) -> Entry:
+    """The entry of the insertion. Its order is the order of the undo: the selector first, then what it led to."""
+    name, uid = service["metadata"]["name"], service["metadata"]["uid"]
+    names = ProxyNames(name)
+    undo = (
+        SetSelector(name, uid, dict(service["spec"]["selector"]), proxied.proxy_selector(name)),
+        DeleteMade("Deployment", names.proxy),
+        DeleteMade("Service", names.control),
+        DeleteMade("Service", names.origin),
+        DeleteMade("Secret", names.proxy),
+    )
+    target = {"kind": "Service", "name": name, "uid": uid}
+    return Entry(new_fault_id(INSERTED), INSERTED, undo, target, ttl_s=ttl_s)
+
+
+def _create(kube: Kube, namespace: str, service: dict[str, Any], fault_id: str) -> None:
+    name, made = service["metadata"]["name"], proxied.routes(service["spec"]["ports"])
+    core = kube.core
+    secret = proxied.secret_object(name, fault_id, secrets.token_urlsafe(24))
+    core.create_namespaced_secret(namespace, secret, _request_timeout=5)
+    origin = core.create_namespaced_service(namespace, proxied.origin_object(service, fault_id), _request_timeout=5)
+    control = proxied.control_object(name, fault_id, proxied.control_port(made))
+    core.create_namespaced_service(namespace, control, _request_timeout=5)
+    deployment = proxied.deployment_object(name, fault_id, made, origin.spec.cluster_ip)
+    kube.apps.create_namespaced_deployment(namespace, deployment, _request_timeout=5)
+
+
+def _await_ready(kube: Kube, namespace: str, service: str, deadline: float) -> None:
+    """Wait for the proxy's pod and its control line, and for the origin to have endpoints."""
+    names = ProxyNames(service)
+
+    def ready() -> bool:
+        deployment = find(kube.apps.read_namespaced_deployment, names.proxy, namespace)
+        return (
+            deployment is not None
+            and is_available(deployment)
+            and bool(ready_addresses(kube, namespace, names.control))
+            and bool(ready_addresses(kube, namespace, names.origin))
+        )
+
+    if not wait_until(ready, deadline - time.monotonic()):
+        raise ActivityFailed(
+            f"deployment {namespace}/{names.proxy}: the fault proxy is not ready in time, or {service} has no ready "
+            f"pod behind it; see kubectl -n {namespace} describe pods -l {PROXY_LABEL}={service}"
+        )
+    control = ProxyControl(kube, namespace, service)
+    if not wait_until(lambda: _answers(control), deadline - time.monotonic()):
+        control.stats()  # says by its exception what is wrong
+
+
+def _answers(control: ProxyControl) -> bool:
+    try:
+        control.stats()
+    except EXPECTED:
+        return False
+    return True
+
+
+def _patch_now(kube: Kube, namespace: str, planned: dict[str, Any]) -> dict[str, Any]:
+    """The selector's patch against the Service as it is now; ActivityFailed when its selector is not as planned."""
+    now = kube.plain(persist(kube.core.read_namespaced_service, planned["metadata"]["name"], namespace))
+    if now["spec"].get("selector") != planned["spec"]["selector"]:
+        raise ActivityFailed(
+            f"service {namespace}/{planned['metadata']['name']}: its selector was changed by somebody else; run again"
+        )
+    return proxied.selector_patch(now)
+
+
+def _await_traffic(kube: Kube, namespace: str, service: dict[str, Any], deadline: float) -> dict[str, Any]:
+    """Wait until only the proxy is behind the Service and a row of connects through it all reach the proxy."""
+    name, spec = service["metadata"]["name"], service["spec"]
+    control = ProxyControl(kube, namespace, name)
+    proxies = {ip for ip, _ in ready_addresses(kube, namespace, ProxyNames(name).control)}
+
+    def through() -> bool:
+        if {ip for ip, _ in ready_addresses(kube, namespace, name)} != proxies:
+            return False
+        return all(_passes(control, spec["clusterIP"], spec["ports"][0]["port"]) for _ in range(_TEST_CONNECTS))
+
+    if not wait_until(through, deadline - time.monotonic()):
+        raise ActivityFailed(
+            f"service {namespace}/{name}: its traffic does not go through the fault proxy in time; connections to "
+            f"{spec['clusterIP']} must be possible from where this runs"
+        )
+    return {"test_connects": _TEST_CONNECTS, "proxy_addresses": sorted(proxies)}
+
+
+def _passes(control: ProxyControl, address: str, port: int) -> bool:
+    """Whether a connect to the Service makes the proxy's count of connections rise."""
+    before = control.stats()["connections"]
+    try:
+        with socket.create_connection((address, port), timeout=2):
+            return wait_until(lambda: control.stats()["connections"] > before, 0.5, every_s=0.02)
+    except OSError:
+        return False

@@ -1,0 +1,145 @@
+"""Probes on buying: do orders go on, is each that was confirmed kept, do carts survive?"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gameday.activities.books import BooksError, fetch
+from gameday.activities.session import Reading, View, judge
+from gameday.load.client import Answer
+from gameday.stats import judge_rate
+
+if TYPE_CHECKING:
+    from gameday.load.samples import Confirmed
+
+__all__ = ["carts_survive", "no_confirmed_order_lost", "orders_go_on"]
+
+_BASELINE_ORDERS = 3
+_PAUSE_S = 0.2
+
+
+def orders_go_on(share_of_baseline: float = 0.8) -> dict[str, Any]:
+    """Do checkouts succeed at no less than `share_of_baseline` (0 to 1) of their share in the baseline?
+
+    A shopper who could not fill a cart counts as a checkout that failed.
+    """
+    return judge("orders_go_on", partial(measure_orders, share_of_baseline=share_of_baseline))
+
+
+def no_confirmed_order_lost(within_s: float = 10.0, at_least: int = 5) -> dict[str, Any]:
+    """Is every order that a shopper saw confirmed in the database, with exactly one confirmation mail each?
+
+    Waits up to `within_s` after the last one for mails. Undecided with fewer than `at_least`
+    confirmed orders in the fault window, or when the shop's books cannot be read.
+    """
+    return judge("no_confirmed_order_lost", partial(measure_confirmed, within_s=within_s, at_least=at_least))
+
+
+def carts_survive(at_least: int = 5) -> dict[str, Any]:
+    """Does every cart opened before the fault still hold each acknowledged item?
+
+    Carts that cannot be read at the moment are not lost; with fewer than `at_least` successful
+    looks in the fault window it is undecided.
+    """
+    return judge("carts_survive", partial(measure_carts, at_least=at_least))
+
+
+def measure_orders(view: View, *, share_of_baseline: float) -> Reading:
+    """The share of checkouts that failed, against what the baseline allows."""
+    before = [s for s in view.baseline if s.behaviour == "buy" and s.path == "/checkout"]
+    now = [s for s in view.samples if s.behaviour == "buy" and s.path == "/checkout"]
+    good_before = sum(not s.failed for s in before)
+    numbers: dict[str, Any] = {"baseline_good": good_before, "baseline": len(before)}
+    if view.baseline_phase:
+        if len(before) < _BASELINE_ORDERS:
+            return Reading("undecided", f"only {len(before)} checkouts, {_BASELINE_ORDERS} needed", numbers)
+        bad = next((s for s in before if s.failed), None)
+        if bad is not None:
+            return Reading("violated", f"{good_before} of {len(before)} checkouts succeeded: {bad.error}", numbers)
+        return Reading("holds", f"all {len(before)} checkouts succeeded", numbers)
+    failed = sum(s.failed for s in now)
+    limit = 1 - share_of_baseline * good_before / max(len(before), 1)
+    rate = judge_rate(failed, len(now), min(max(limit, 1e-6), 1 - 1e-6))
+    numbers |= {"errors": failed, "samples": len(now), "limit": rate.limit, "upper": rate.upper, "lower": rate.lower}
+    worst = Counter(s.error for s in now if s.failed).most_common(1)
+    example = f", most often: {worst[0][0]}" if worst else ""
+    reason = f"{failed} of {len(now)} checkouts failed{example}; at most {rate.upper:.1%} do, limit {rate.limit:.1%}"
+    if rate.outcome == "undecided":
+        reason += f"; {rate.needed} more clean samples would do"
+    return Reading(rate.outcome, reason, numbers)
+
+
+def measure_confirmed(view: View, *, within_s: float, at_least: int) -> Reading:
+    """Confirmed orders against the database and the mailbox."""
+    recorder = view.session.shoppers.recorder
+    promised = recorder.confirmed("order", view.session.opened_at, view.end)
+    fresh = [order for order in promised if order.at >= view.start]
+    numbers: dict[str, Any] = {"confirmed": len(promised), "confirmed_under_fault": len(fresh)}
+    try:
+        missing = {order.id for order in promised} - view.session.database.orders(order.id for order in promised)
+        if missing:
+            numbers["missing"] = sorted(missing)[:10]
+            return Reading("violated", f"{len(missing)} of {len(promised)} confirmed orders are not there", numbers)
+        reading = _mails(view, promised, within_s, numbers)
+    except BooksError as problem:
+        return Reading("undecided", str(problem), numbers)
+    needed = 1 if view.baseline_phase else at_least
+    if reading.verdict == "holds" and len(fresh) < needed:
+        return Reading("undecided", f"only {len(fresh)} orders were confirmed, {needed} needed", numbers)
+    return reading
+
+
+def _mails(view: View, promised: list[Confirmed], within_s: float, numbers: dict[str, Any]) -> Reading:
+    """Each confirmed order's buyer has an address of their own: count the mails to each."""
+    wanted = {order.owner for order in promised}
+    began = time.time()
+    deadline = max([order.at for order in promised], default=began) + within_s
+    while True:
+        counts = Counter(to for to, _ in view.session.postbox.recipients() if to in wanted)
+        twice = [to for to, count in counts.items() if count > 1]
+        if twice:
+            return Reading("violated", f"{len(twice)} buyers got several confirmations, e.g. {twice[0]}", numbers)
+        late = wanted - counts.keys()
+        if not late:
+            return Reading("holds", f"{len(promised)} confirmed orders, each there, each with one mail", numbers)
+        if not view.final or view.session.violation.is_set():  # nothing to wait for, or nothing left to prove
+            return Reading("undecided", f"{len(late)} confirmations are on their way", numbers)
+        if time.time() > deadline:
+            numbers["unmailed"] = sorted(late)[:10]
+            reason = f"{len(late)} of {len(promised)} buyers got no confirmation within {within_s:g} s"
+            return Reading("violated", reason, numbers, span=(deadline - within_s, time.time()))
+        time.sleep(_PAUSE_S)
+
+
+def measure_carts(view: View, *, at_least: int) -> Reading:
+    """Long-lived carts against what their owners remember."""
+    book = view.session.shoppers.carts
+    carts = book.carts()
+    if view.final and not view.baseline_phase:
+        _look_into_all(view, carts)
+    losses, looks = book.losses(view.start), book.checks(view.start)
+    numbers = {"carts": len(carts), "looks": looks, "losses": len(losses)}
+    if losses:
+        lost = losses[0]
+        return Reading("violated", f"cart {lost.cart} lost {lost.missing}: {lost.seen}", numbers)
+    if view.baseline_phase:
+        return Reading("holds" if carts else "undecided", f"{len(carts)} carts opened", numbers)
+    if not carts or looks < at_least:
+        return Reading("undecided", f"carts could be looked into {looks} times, at least {at_least} needed", numbers)
+    return Reading("holds", f"{len(carts)} carts looked into {looks} times: nothing lost", numbers)
+
+
+def _look_into_all(view: View, carts: dict[str, dict[str, int]]) -> None:
+    """One look into every cart at the end of the window; one that cannot be read says nothing."""
+    shoppers = view.session.shoppers
+    for cart, remembered in carts.items():
+        try:
+            status, body = fetch(f"{shoppers.base_url}/cart?id={cart}", headers={"Accept": "application/json"})
+            data = json.loads(body) if status == 200 else {}  # noqa: PLR2004
+        except (BooksError, ValueError):
+            continue
+        shoppers.carts.check(cart, remembered, Answer(status, status != 200, data))  # noqa: PLR2004

@@ -1,0 +1,150 @@
+"""Probes on page views: do they come, in time, and if not, are they friendly?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gameday.activities.session import Reading, View, judge
+from gameday.stats import ALPHA, Judgement, judge_rate, judge_share_within
+
+if TYPE_CHECKING:
+    from gameday.load.samples import Sample
+
+__all__ = ["failed_pages_are_friendly", "home_falls_back", "page_error_rate_below", "page_latency_share_within"]
+
+_BASELINE_PAGES = 10
+"""Fewer page views than this are no baseline."""
+
+_LATE_S, _LATE_SHARE = 0.05, 0.1
+"""With more than that share sent later than that, a slow page is as likely this machine's doing as the shop's."""
+
+
+def page_error_rate_below(limit: float, alpha: float = ALPHA) -> dict[str, Any]:
+    """Is the share of failed page views below `limit` (0 to 1), with confidence 1 - `alpha` at every look?
+
+    A fallback page counts as a good one. Undecided with too few page views: says how many more.
+    """
+    return judge("page_error_rate_below", partial(measure_error_rate, limit=limit, alpha=alpha))
+
+
+def failed_pages_are_friendly(at_least: int = 50) -> dict[str, Any]:
+    """Was every failed page view in the fault window answered by a friendly error page, always the same one?
+
+    With fewer than `at_least` failed page views nothing was shown, and it is undecided. In the
+    baseline: the home page answers.
+    """
+    return judge("failed_pages_are_friendly", partial(measure_friendliness, at_least=at_least))
+
+
+def page_latency_share_within(latency_ms: float, share: float = 0.95, alpha: float = ALPHA) -> dict[str, Any]:
+    """Is a page view's latency at most `latency_ms` for more than `share` (0 to 1) of them, failed ones included?
+
+    Counted from when the shopper wanted the page. A page view without an answer is too slow.
+    """
+    return judge("page_latency_share_within", partial(measure_latency, latency_ms=latency_ms, share=share, alpha=alpha))
+
+
+def home_falls_back(at_least: int = 5, failed_below: float = 0.2) -> dict[str, Any]:
+    """Does the home page come as its fallback (200 with X-Fallback) while the fault is in force?
+
+    Violated when home pages fail more often than `failed_below`, or when `at_least` were seen and
+    none is a fallback. In the baseline: the home page answers, and not as its fallback.
+    """
+    return judge("home_falls_back", partial(measure_fallback, at_least=at_least, failed_below=failed_below))
+
+
+def measure_error_rate(view: View, *, limit: float, alpha: float = ALPHA) -> Reading:
+    """The share of failed page views against a limit."""
+    pages = view.pages()
+    failed = [page for page in pages if page.failed]
+    worst = Counter(page.error for page in failed).most_common(1)
+    example = f", most often: {worst[0][0]}" if worst else ""
+    return _rated(view, judge_rate(len(failed), len(pages), limit, alpha), "page views failed", example)
+
+
+def measure_latency(view: View, *, latency_ms: float, share: float, alpha: float = ALPHA) -> Reading:
+    """The share of page views slower than a latency."""
+    pages = view.pages()
+    slow = [page for page in pages if page.latency_ms > latency_ms or page.status is None]
+    judgement = judge_share_within(len(slow), len(pages), share, alpha)
+    reading = _rated(view, judgement, f"page views took longer than {latency_ms:g} ms", "")
+    late = sum(page.sent_at is None or page.sent_at - page.scheduled_at > _LATE_S for page in pages)
+    if reading.verdict == "violated" and late > _LATE_SHARE * len(pages):
+        why = f"this machine is overloaded: {late} of {len(pages)} requests were sent over {_LATE_S * 1e3:g} ms late"
+        return replace(reading, verdict="undecided", reason=f"{why}; {reading.reason}")
+    return reading
+
+
+def measure_friendliness(view: View, *, at_least: int) -> Reading:
+    """How the failed page views looked."""
+    failed = [sample for sample in view.samples if sample.failed and sample.sent_at is not None]
+    failed_pages = [sample for sample in failed if sample.is_page]
+    unfriendly = [sample for sample in failed if sample.friendly_problems]
+    numbers = {"failed_pages": len(failed_pages), "unfriendly": len(unfriendly)}
+    if unfriendly:
+        first = unfriendly[0]
+        what = f"{first.method} {first.path} answered {first.status}: {', '.join(first.friendly_problems[:4])}"
+        return Reading("violated", f"{len(unfriendly)} of {len(failed)} failed answers not friendly; {what}", numbers)
+    for language in ("en", "fr"):
+        looks = {page.body_digest for page in failed_pages if page.lang == language}
+        if len(looks) > 1:
+            return Reading("violated", f"{len(looks)} different error pages in {language}, expected one", numbers)
+    if view.baseline_phase:
+        return _home_answers(view, numbers)
+    if len(failed_pages) < at_least:
+        return Reading("undecided", f"only {len(failed_pages)} page views failed, at least {at_least} needed", numbers)
+    return Reading("holds", f"all {len(failed_pages)} failed page views were friendly", numbers)
+
+
+def measure_fallback(view: View, *, at_least: int, failed_below: float) -> Reading:
+    """How the home page came."""
+    home = [sample for sample in view.samples if sample.behaviour == "home"]
+    failed, fallbacks = sum(s.failed for s in home), sum(s.fallback for s in home)
+    numbers = {"home_views": len(home), "failed": failed, "fallbacks": fallbacks}
+    if view.baseline_phase:
+        if fallbacks:
+            return Reading("violated", f"{fallbacks} home pages were the fallback before any fault", numbers)
+        return _home_answers(view, numbers)
+    rate = judge_rate(failed, len(home), failed_below)
+    if rate.outcome == "violated":
+        return Reading("violated", f"{failed} of {len(home)} home pages failed", numbers)
+    if len(home) >= at_least and not fallbacks and view.final:
+        return Reading("violated", f"none of {len(home)} home pages came as the fallback", numbers)
+    if fallbacks < at_least or rate.outcome != "holds":
+        return Reading("undecided", f"{fallbacks} fallbacks and {failed} failures in {len(home)} home pages", numbers)
+    return Reading("holds", f"{fallbacks} of {len(home)} home pages came as the fallback, {failed} failed", numbers)
+
+
+def _home_answers(view: View, numbers: dict[str, Any]) -> Reading:
+    """In the baseline: did every home page that was asked for come?"""
+    home: list[Sample] = [sample for sample in view.samples if sample.behaviour == "home"]
+    bad = [sample for sample in home if sample.failed]
+    if bad:
+        return Reading("violated", f"{len(bad)} of {len(home)} home pages failed: {bad[0].error}", numbers)
+    if not home:
+        return Reading("undecided", "nobody asked for the home page", numbers)
+    return Reading("holds", f"all {len(home)} home pages came", numbers)
+
+
+def _rated(view: View, judgement: Judgement, what: str, example: str) -> Reading:
+    """A judgement in words. The baseline is a gate, not a proof: there the observed rate decides."""
+    found = f"{judgement.errors} of {judgement.samples} {what}{example}"
+    bounds = f"the true share is between {judgement.lower:.1%} and {judgement.upper:.1%}, limit {judgement.limit:.1%}"
+    numbers = {
+        "errors": judgement.errors,
+        "samples": judgement.samples,
+        "limit": judgement.limit,
+        "lower": round(judgement.lower, 5),
+        "upper": round(judgement.upper, 5),
+        "needed": judgement.needed,
+    }
+    outcome = judgement.outcome
+    if view.baseline_phase and outcome == "undecided" and judgement.samples >= _BASELINE_PAGES:
+        if judgement.errors <= judgement.limit * judgement.samples:
+            outcome = "holds"
+    elif outcome == "undecided":
+        return Reading(outcome, f"{found}; {bounds}; {judgement.needed} more clean samples would do", numbers)
+    return Reading(outcome, f"{found}; {bounds}", numbers)

@@ -1,0 +1,214 @@
+"""The one session of an experiment's process: who shops where, which phase it is, what was found.
+
+The control opens it, probes ask it for a view of their phase, and the verdict is made
+of what it kept. Without an open session a probe refuses to say anything: an experiment
+whose control is missing or broken thus cannot pass.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from gameday import evidence
+from gameday.activities.books import Database, Postbox
+from gameday.activities.proof import fault_window
+from gameday.verdict import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gameday.kube import Kube
+    from gameday.load.samples import Sample
+    from gameday.load.shoppers import Shoppers
+    from gameday.load.stalls import Stall
+
+__all__ = ["NotRunningError", "Reading", "Session", "View", "close_session", "current", "edge_url", "judge"]
+__all__ += ["open_session", "service_url"]
+
+Phase = Literal["setup", "baseline", "method", "hypothesis", "rollback", "recovery", "end"]
+
+
+class NotRunningError(RuntimeError):
+    """No game day session is open in this process; the message says how to get one."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one measurement says. `span` bounds, in Unix seconds, what a stall would have spoilt, if timing matters."""
+
+    verdict: Literal["holds", "violated", "undecided"]
+    reason: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+    span: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """What a probe may look at: the traffic of the baseline, or of the fault window so far.
+
+    `final` is False while the window is still open: then only a violation that no later sample
+    can undo may be reported, and nothing waits.
+    """
+
+    baseline_phase: bool
+    start: float
+    end: float
+    samples: tuple[Sample, ...]
+    baseline: tuple[Sample, ...]
+    stalls: tuple[Stall, ...]
+    final: bool
+    session: Session
+
+    def pages(self) -> list[Sample]:
+        """The page views."""
+        return [sample for sample in self.samples if sample.is_page]
+
+    def without_stalls(self) -> View:
+        """The same view without what overlaps a stall of this machine."""
+
+        def calm(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+            return tuple(s for s in samples if not any(t.touches(s.scheduled_at, s.done_at) for t in self.stalls))
+
+        return replace(self, samples=calm(self.samples))
+
+
+class Session:
+    """Everything one experiment needs to know about itself while it runs."""
+
+    def __init__(self, namespace: str, kube: Kube, shoppers: Shoppers) -> None:
+        """Wrap a crowd that is about to be let in."""
+        self.namespace, self.kube, self.shoppers = namespace, kube, shoppers
+        self.database = Database(kube, namespace)
+        self.postbox = Postbox(service_url(kube, namespace, "postbox"))
+        self.opened_at = time.time()
+        self.phase: Phase = "setup"
+        self.phases: list[dict[str, Any]] = []
+        self.baseline_window: tuple[float, float] | None = None
+        self.method_started_at: float | None = None
+        self.window_end: float | None = None
+        self.baseline_findings: dict[str, Finding] = {}
+        self.findings: dict[str, Finding] = {}
+        self.judged: set[str] = set()
+        self.numbers: dict[str, dict[str, Any]] = {}
+        self.violation = threading.Event()
+        self._lock = threading.RLock()
+        self._named = threading.local()
+
+    def enter(self, phase: Phase) -> None:
+        """Go on to the next phase, and note it."""
+        with self._lock:
+            self.phase = phase
+            self.phases.append({"phase": phase, "at": time.time()})
+        evidence.record("phase", phase=phase)
+
+    def name_probe(self, name: str | None) -> None:
+        """Which probe of the experiment the calling thread is about to run, as the file names it."""
+        self._named.probe = name
+
+    def view(self) -> View:
+        """What there is to see in the present phase."""
+        if self.phase not in ("baseline", "method", "hypothesis"):
+            raise NotRunningError(f"probes look at the baseline or the fault window; the session is in {self.phase}")
+        stalls = tuple(self.shoppers.heartbeat.stalls())
+        recorder = self.shoppers.recorder
+        first, last = self.baseline_window or (self.opened_at, time.time())
+        baseline = tuple(recorder.samples(first, last))
+        if self.phase == "baseline":
+            return View(True, first, last, baseline, baseline, stalls, True, self)
+        since = self.method_started_at or self.opened_at
+        start = fault_window(evidence.events(), since).begun_at
+        final = self.phase == "hypothesis"
+        end = self.window_end if final and self.window_end else self.shoppers.known_until()
+        return View(False, start, end, tuple(recorder.samples(start, end)), baseline, stalls, final, self)
+
+    def keep(self, probe: str, reading: Reading, view: View, *, stalled: bool) -> dict[str, Any]:
+        """Keep what a probe found; a violation in the fault window is kept for good. Returns it as JSON-ready data."""
+        proven = fault_window(evidence.events(), self.method_started_at or self.opened_at).proven_from is not None
+        finding = Finding(probe, reading.verdict, reading.reason, in_force=proven, stalled=stalled)
+        with self._lock:
+            self.numbers[probe] = reading.numbers
+            if view.baseline_phase:
+                self.baseline_findings[probe] = finding
+            else:
+                if view.final:
+                    self.judged.add(probe)
+                finding = self._keep_worst(finding, view)
+        said = "undecided" if finding.verdict == "violated" and finding.stalled else finding.verdict
+        return {"verdict": said, "probe": probe, "reason": finding.reason, "numbers": reading.numbers}
+
+    def _keep_worst(self, finding: Finding, view: View) -> Finding:
+        known = self.findings.get(finding.probe)
+        if known is not None and known.verdict == "violated" and known.in_force and not known.stalled:
+            return known
+        certain = finding.verdict == "violated" and finding.in_force and not finding.stalled
+        if view.final or certain:
+            self.findings[finding.probe] = finding
+        if certain:
+            evidence.record("violation", probe=finding.probe, detail=finding.reason)
+            self.violation.set()
+        return finding
+
+    def probe_name(self, fallback: str) -> str:
+        """The name under which the calling thread's probe is known in the experiment."""
+        return getattr(self._named, "probe", None) or fallback
+
+
+_current: Session | None = None
+
+
+def open_session(session: Session) -> None:
+    """Make it this process's session; a process has one at a time."""
+    global _current  # noqa: PLW0603  # chaoslib calls plain functions: there is nowhere else to keep it
+    _current = session
+
+
+def close_session() -> None:
+    """Forget the session."""
+    global _current  # noqa: PLW0603
+    _current = None
+
+
+def current() -> Session:
+    """The open session. Raises NotRunningError when the experiment's control did not open one."""
+    if _current is None:
+        raise NotRunningError(
+            "no game day session is running: the control gameday.activities.control is missing from the "
+            "experiment's `controls`, or it failed (run with --verbose to see why)"
+        )
+    return _current
+
+
+def judge(probe: str, measure: Callable[[View], Reading]) -> dict[str, Any]:
+    """Measure the present phase and keep the finding.
+
+    A violation that vanishes once the samples that overlap a stall are left out, or whose own
+    span overlaps one, was perhaps this machine's doing: it is reported as undecided.
+    """
+    session = current()
+    if session.shoppers.problem:
+        raise NotRunningError(session.shoppers.problem)
+    view = session.view()
+    reading, stalled = measure(view), False
+    if reading.verdict == "violated" and view.stalls:
+        calm = measure(view.without_stalls())
+        stalled = calm.verdict != "violated"
+        span = calm.span or reading.span
+        stalled = stalled or (span is not None and any(stall.touches(*span) for stall in view.stalls))
+    return session.keep(session.probe_name(probe), reading, view, stalled=stalled)
+
+
+def service_url(kube: Kube, namespace: str, service: str, port_name: str = "http") -> str:
+    """`http://address:port` of a Service, as the API tells it. Raises LookupError without such a port."""
+    found = kube.plain(kube.core.read_namespaced_service(service, namespace, _request_timeout=5))
+    port = next((p["port"] for p in found["spec"].get("ports", []) if p.get("name") == port_name), None)
+    if port is None:
+        raise LookupError(f"service {namespace}/{service} has no port named {port_name}")
+    return f"http://{found['spec']['clusterIP']}:{port}"
+
+
+def edge_url(kube: Kube, namespace: str) -> str:
+    """Where shoppers go: the edge Service of the namespace, and nowhere else."""
+    return service_url(kube, namespace, "edge")

@@ -1,0 +1,93 @@
+"""The arguments of the control in an experiment file, checked before anything starts. Pure."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gameday.load.schedule import DEFAULT_MIX, check_mix
+from gameday.load.shoppers import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Settings", "SettingsError", "read_settings"]
+
+_MAX_RATE_PER_S = 200.0
+
+
+class SettingsError(ValueError):
+    """An argument of the control cannot be used; the message names it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an experiment asks of its control. Times in seconds.
+
+    `baseline_s`: traffic before the hypothesis is first judged; `recovery_s`: bound of the wait for
+    requests to be fine again after the undo; `faultproxies`: Services to put a fault proxy before.
+    """
+
+    namespace: str
+    baseline_s: float = 4.0
+    recovery_s: float = 15.0
+    faultproxies: tuple[str, ...] = ()
+    plan: Plan = field(default_factory=Plan)
+
+
+def read_settings(arguments: Mapping[str, Any]) -> Settings:
+    """The settings that a control's arguments describe. Raises SettingsError on the first that is wrong."""
+    known = {"namespace", "shoppers", "baseline_s", "recovery_s", "faultproxies"}
+    _refuse_unknown("control", arguments, known)
+    namespace = arguments.get("namespace")
+    if not isinstance(namespace, str) or not namespace or "$" in namespace:
+        raise SettingsError(f"control: namespace is {namespace!r}, expected a namespace's name (`${{namespace}}`)")
+    proxies = arguments.get("faultproxies") or []
+    if not isinstance(proxies, list) or not all(isinstance(service, str) for service in proxies):
+        raise SettingsError(f"control: faultproxies is {proxies!r}, expected a list of Service names")
+    return Settings(
+        namespace,
+        _number(arguments, "baseline_s", 4.0, 1, 600),
+        _number(arguments, "recovery_s", 15.0, 1, 600),
+        tuple(proxies),
+        _plan(arguments.get("shoppers") or {}),
+    )
+
+
+def _plan(shoppers: Any) -> Plan:
+    if not isinstance(shoppers, dict):
+        raise SettingsError(f"control: shoppers is {shoppers!r}, expected a mapping")
+    _refuse_unknown("shoppers", shoppers, {"rate_per_s", "mix", "carts", "max_duration_s"})
+    mix = shoppers.get("mix") or dict(DEFAULT_MIX)
+    if not isinstance(mix, dict) or not all(
+        isinstance(w, int | float) and not isinstance(w, bool) for w in mix.values()
+    ):
+        raise SettingsError(f"shoppers: mix is {mix!r}, expected a weight for each behaviour")
+    try:
+        weights = check_mix(mix)
+    except ValueError as problem:
+        raise SettingsError(f"shoppers: mix: {problem}") from problem
+    seed = os.environ.get("GAMEDAY_SEED") or "1"
+    if not seed.lstrip("-").isdigit():
+        raise SettingsError(f"GAMEDAY_SEED is {seed!r}, expected a whole number")
+    return Plan(
+        seed=int(seed),
+        rate_per_s=_number(shoppers, "rate_per_s", 15.0, 0.1, _MAX_RATE_PER_S),
+        mix=weights,
+        max_duration_s=_number(shoppers, "max_duration_s", 120.0, 1, 3600),
+        carts=int(_number(shoppers, "carts", 6, 0, 1000)),
+    )
+
+
+def _number(values: Mapping[str, Any], name: str, default: float, least: float, most: float) -> float:
+    value = values.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise SettingsError(f"control: {name} is {value!r}, expected a number from {least:g} to {most:g}")
+    return float(value)
+
+
+def _refuse_unknown(where: str, values: Mapping[str, Any], known: set[str]) -> None:
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise SettingsError(f"{where}: unknown argument {unknown[0]!r}; known are {', '.join(sorted(known))}")

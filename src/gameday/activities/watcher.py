@@ -1,0 +1,91 @@
+"""Asking the hypothesis' probes again and again while the fault window is open.
+
+A hypothesis that is looked at once, at the end, misses what went wrong and mended itself.
+The bounds that the probes use are valid at every look, so looking often costs no honesty.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chaoslib import substitute
+
+from gameday import evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gameday.activities.session import Session
+
+__all__ = ["HypothesisProbe", "Watcher", "hypothesis_probes"]
+
+PROBES_PACKAGE = "gameday.activities.probes"
+EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class HypothesisProbe:
+    """One of our probes as an experiment's hypothesis calls it."""
+
+    name: str
+    module: str
+    function: str
+    arguments: dict[str, Any]
+
+    def ask(self, session: Session) -> dict[str, Any]:
+        """Call it under its name; returns what it returns, raises what it raises."""
+        session.name_probe(self.name)
+        try:
+            answer: dict[str, Any] = getattr(importlib.import_module(self.module), self.function)(**self.arguments)
+        finally:
+            session.name_probe(None)
+        return answer
+
+
+def hypothesis_probes(experiment: Mapping[str, Any], configuration: Mapping[str, Any] | None) -> list[HypothesisProbe]:
+    """The hypothesis' probes that are ours, in order, with their arguments filled in."""
+    found = []
+    for probe in (experiment.get("steady-state-hypothesis") or {}).get("probes") or []:
+        provider = probe.get("provider") or {}
+        module = str(provider.get("module", ""))
+        if provider.get("type") == "python" and (module + ".").startswith(PROBES_PACKAGE + "."):
+            arguments = substitute(dict(provider.get("arguments") or {}), configuration, None)
+            found.append(HypothesisProbe(str(probe.get("name")), module, str(provider.get("func")), arguments))
+    return found
+
+
+class Watcher:
+    """A thread that asks every EVERY_S seconds until stopped. The closing hypothesis has the last word."""
+
+    def __init__(self, session: Session, probes: list[HypothesisProbe]) -> None:
+        """Not watching yet."""
+        self._session, self._probes = session, probes
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="gameday-watcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and wait for a look under way. Idempotent."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def _watch(self) -> None:
+        troubles: set[str] = set()
+        while not self._stop.wait(EVERY_S):
+            for probe in self._probes:
+                if self._stop.is_set():
+                    return
+                try:
+                    probe.ask(self._session)
+                except Exception as problem:  # noqa: BLE001  # a guarded thread; the last look raises it for all to see
+                    trouble = f"while watching, {probe.name} said: {type(problem).__name__}: {problem}"
+                    if trouble not in troubles:
+                        troubles.add(trouble)
+                        evidence.record("note", text=trouble)

@@ -1,0 +1,1 @@
+"""What helps people to write experiments: lint. Runs nothing and reaches no cluster."""

@@ -1,0 +1,155 @@
+"""`gameday up`, `status`, `logs`, `down`: an embedded cluster that stays, with a storefront to play with."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gameday.cluster import Running
+    from gameday.kube import Kube
+
+__all__ = ["down", "logs", "status", "up"]
+
+SHOP = "shop"
+_HTTP_PORT = 8080
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The API's port (default: a free one).")
+def up(port: int) -> int:
+    """Start an embedded cluster that stays, with a storefront in namespace `shop`.
+
+    Loopback only, no root needed. It lasts until `gameday down`.
+    """
+    from gameday.cluster import ClusterError, find, start
+    from gameday.runner.catalogue import find_catalogue
+    from gameday.runner.errors import EnvironmentFailure, InvalidRequest
+    from gameday.runner.rendering import Renderer
+    from gameday.runner.target import LOCAL
+
+    began = time.monotonic()
+    there = find(LOCAL)
+    if there is not None:
+        raise InvalidRequest(f"the embedded cluster is up already (process {there.pid}); see 'gameday status'")
+    manifests = Renderer(find_catalogue()).render()
+    try:
+        running = start(LOCAL, owned=False, port=port)
+    except ClusterError as problem:
+        raise EnvironmentFailure(str(problem)) from problem
+    try:
+        shop, mail = _deploy_shop(running, manifests)
+    except BaseException:
+        running.stop()  # nothing half-made is left
+        raise
+    click.echo(f"shop:  {shop}\nmail:  {mail}")
+    click.echo(f"export KUBECONFIG={shlex.quote(str(running.kubeconfig))}")
+    click.echo(f"gameday: up in {time.monotonic() - began:.1f} s; end it with 'gameday down'")
+    return 0
+
+
+def _deploy_shop(running: Running, manifests: list[dict[str, Any]]) -> tuple[str, str]:
+    """Deploy the storefront and wait for it; the URLs of the shop and of its mailbox."""
+    from gameday.kube import connect
+    from gameday.runner import deploy
+
+    kube = connect(kubeconfig=running.kubeconfig, context=running.context)
+    deploy.create_namespace(kube, SHOP, "up")
+    deploy.apply(kube, SHOP, manifests)
+    deploy.await_ready(kube, SHOP)
+    return _url(kube, "edge"), _url(kube, "postbox")
+
+
+def _url(kube: Kube, service: str) -> str:
+    found = kube.core.read_namespaced_service(service, SHOP, _request_timeout=5)
+    return f"http://{found.spec.cluster_ip}:{_HTTP_PORT}"
+
+
+@click.command()
+@click.option("--context", help="The cluster (default: the one of 'gameday up').")
+def status(context: str | None) -> int:
+    """Show the cluster that is up, its storefronts, and the faults that are in force."""
+    from gameday.ledger import Ledger, LedgerError
+    from gameday.runner import deploy
+    from gameday.runner.target import existing
+
+    target = existing(context)
+    kube = target.connect()
+    daemon = f", process {target.running.pid}" if target.running else ""
+    click.echo(f"cluster {target.context}: {kube.client.configuration.host}{daemon}")
+    selector = f"{deploy.ALLOWED_LABEL}=true"
+    for item in kube.core.list_namespace(label_selector=selector, _request_timeout=5).items:
+        name = item.metadata.name
+        lacking = deploy.not_ready(kube, name)
+        said = "all serving" if not lacking else "; ".join(f"{app}: {what}" for app, what in lacking.items())
+        try:
+            faults = len(Ledger(kube, name).entries())
+        except (LedgerError, ValueError) as problem:
+            said, faults = f"{said}; {problem}", 0
+        click.echo(f"namespace {name}: {said}; {faults or 'no'} fault{'s' * (faults != 1)} in its ledger")
+    click.echo(f"export KUBECONFIG={shlex.quote(str(target.kubeconfig))}")
+    return 0
+
+
+@click.command()
+@click.argument("app")
+@click.option("-f", "--follow", is_flag=True, help="Go on as new lines come.")
+@click.option("--context", help="The cluster (default: the one of 'gameday up').")
+@click.option("--namespace", default=SHOP, show_default=True, help="The storefront's namespace.")
+def logs(app: str, context: str | None, namespace: str, *, follow: bool) -> int:
+    """Print the logs of every pod of APP (edge, web, catalog, cart, orders, registry, mailer, postbox, db)."""
+    from gameday.authoring.keys import did_you_mean
+    from gameday.runner.errors import InvalidRequest
+    from gameday.runner.target import existing
+
+    kube = existing(context).connect()
+    listed = kube.core.list_namespaced_pod(namespace, _request_timeout=5, _preload_content=False)
+    pods = json.loads(listed.data).get("items") or []
+    apps = {str(pod["metadata"].get("labels", {}).get("app")) for pod in pods} - {"None"}
+    if app not in apps:
+        raise InvalidRequest(f"no pod of app {app} in namespace {namespace}{did_you_mean(app, apps)}")
+    names = [pod["metadata"]["name"] for pod in pods if pod["metadata"].get("labels", {}).get("app") == app]
+    threads = [
+        threading.Thread(target=_print_log, args=(kube, namespace, name, len(names) > 1, follow), daemon=True)
+        for name in names
+    ]
+    for thread in threads:
+        thread.start()
+        if not follow:
+            thread.join()
+    for thread in threads:
+        thread.join()
+    return 0
+
+
+def _print_log(kube: Kube, namespace: str, pod: str, named: bool, follow: bool) -> None:  # noqa: FBT001
+    """Print one pod's log, each line with the pod's name when there are several."""
+    from gameday.kube import ApiException
+
+    try:
+        answer = kube.core.read_namespaced_pod_log(pod, namespace, follow=follow, _preload_content=False)
+        for line in answer:
+            text = line.decode("utf-8", "replace").rstrip("\n")
+            click.echo(f"{pod}  {text}" if named else text)
+    except ApiException as problem:
+        click.echo(f"gameday: pod {pod}: {problem.reason}", err=True)
+
+
+@click.command()
+def down() -> int:
+    """Stop the cluster that `gameday up` started, and all that runs on it. Fine when nothing is up."""
+    from gameday.cluster import find
+    from gameday.runner.target import LOCAL
+
+    running = find(LOCAL)
+    if running is None:
+        click.echo("gameday: nothing is up")
+        return 0
+    running.stop()
+    click.echo("gameday: down")
+    return 0

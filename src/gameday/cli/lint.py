@@ -1,0 +1,37 @@
+"""`gameday lint`: all that is wrong with experiment files, at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gameday.cli.edge import EXIT_INVALID
+
+__all__ = ["lint"]
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--allow-process", is_flag=True, help="Let experiments run commands on this machine.")
+def lint(files: tuple[Path, ...], *, allow_process: bool) -> int:
+    """Check experiment FILES (or folders; default: the whole catalogue), with line and column.
+
+    Finds what Chaos Toolkit lets through: unknown and duplicate keys, arguments that do not fit, a hypothesis
+    that cannot fail, rollbacks that would be skipped. Exits 0 when nothing is wrong, else 2.
+    """
+    from gameday.runner.catalogue import find_catalogue
+    from gameday.runner.plan import lint_all
+
+    catalogue = find_catalogue()
+    missing = [file for file in files if not file.exists()]
+    if missing:
+        raise click.UsageError(f"no such file: {', '.join(map(str, missing))}")
+    chosen = [one for file in files for one in (sorted(file.rglob("*.yaml")) if file.is_dir() else [file])]
+    linted = lint_all(chosen if files else catalogue.files(), catalogue, allow_process=allow_process)
+    problems = [problem for one in linted for problem in one.problems]
+    for problem in problems:
+        click.echo(problem)
+    word = "file" if len(linted) == 1 else "files"
+    click.echo(f"gameday: {len(linted)} {word} checked, {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}")
+    return EXIT_INVALID if problems else 0

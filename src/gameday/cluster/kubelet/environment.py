@@ -1,0 +1,136 @@
+"""A container's environment and argv: references, Service variables, expansion, mount paths. Reads the store only."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gameday.cluster.store import Object, Store
+
+_VARIABLE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
+_FIELD = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
+
+
+class ConfigError(Exception):
+    """A reference leads nowhere: becomes CreateContainerConfigError."""
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """`$(NAME)` becomes the variable's value, an unknown one stays as it is, `$$` is a literal `$`."""
+    return _VARIABLE.sub(lambda m: "$" if m[0] == "$$" else variables.get(m[1], m[0]), text)
+
+
+@dataclass(frozen=True)
+class Mounts:
+    """Where each mount path of a container really is."""
+
+    places: Mapping[str, str]
+
+    def rewrite(self, text: str) -> str:
+        """Replace mount paths, and what is below them, by the real folders."""
+        if not self.places or "/" not in text:
+            return text
+        longest_first = sorted(self.places, key=len, reverse=True)
+        pattern = r"(?<![\w.\-/])(" + "|".join(map(re.escape, longest_first)) + r")(?![\w.\-])"
+        return re.sub(pattern, lambda m: self.places[m[1]], text)
+
+
+def service_variables(store: Store, namespace: str) -> dict[str, str]:
+    """`{SVC}_SERVICE_HOST` and friends of the namespace's Services, and of the API itself."""
+    found: dict[str, str] = {}
+    api = store.find("services", "default", "kubernetes")
+    services = store.list("services", namespace)
+    for service in [api, *services] if api and api not in services else services:
+        host = service["spec"].get("clusterIP")
+        if host in (None, "", "None"):
+            continue
+        name = service["metadata"]["name"].upper().replace("-", "_")
+        ports = service["spec"].get("ports", [])
+        found[f"{name}_SERVICE_HOST"] = host
+        for index, port in enumerate(ports):
+            if index == 0:
+                found[f"{name}_SERVICE_PORT"] = str(port["port"])
+                found[f"{name}_PORT"] = f"tcp://{host}:{port['port']}"
+            if port.get("name"):
+                found[f"{name}_SERVICE_PORT_{port['name'].upper().replace('-', '_')}"] = str(port["port"])
+            link = f"{name}_PORT_{port['port']}_TCP"
+            found |= {link: f"tcp://{host}:{port['port']}", f"{link}_PROTO": "tcp",
+                      f"{link}_PORT": str(port["port"]), f"{link}_ADDR": host}  # fmt: skip
+    return found
+
+
+def container_variables(store: Store, pod: Object, container: Object, base: Mapping[str, str]) -> dict[str, str]:
+    """All variables of a container, in Kubernetes' order of precedence. Raises ConfigError."""
+    variables = dict(base)
+    namespace = pod["metadata"]["namespace"]
+    if pod["spec"].get("enableServiceLinks", True):
+        variables |= service_variables(store, namespace)
+    for source in container.get("envFrom", []):
+        variables |= _all_keys(store, namespace, source)
+    for entry in container.get("env", []):
+        value = expand(entry.get("value") or "", variables) if "valueFrom" not in entry else None
+        if value is None:
+            value = _value_from(store, pod, container, entry["valueFrom"])
+        if value is not None:
+            variables[entry["name"]] = value
+    return variables
+
+
+def data_of(store: Store, namespace: str, resource: str, reference: Mapping[str, Any]) -> dict[str, bytes] | None:
+    """The data of a ConfigMap or Secret; None when it is optional and missing. Raises ConfigError."""
+    name = reference.get("name") or reference.get("secretName") or ""
+    obj = store.find(resource, namespace, name)
+    if obj is None:
+        if reference.get("optional"):
+            return None
+        raise ConfigError(f'{resource[:-1]} "{name}" not found')
+    if resource == "secrets":
+        return {k: base64.b64decode(v or "") for k, v in (obj.get("data") or {}).items()}
+    texts = {k: v.encode() for k, v in (obj.get("data") or {}).items()}
+    return texts | {k: base64.b64decode(v) for k, v in (obj.get("binaryData") or {}).items()}
+
+
+def _all_keys(store: Store, namespace: str, source: Object) -> dict[str, str]:
+    field, resource = ("secretRef", "secrets") if "secretRef" in source else ("configMapRef", "configmaps")
+    data = data_of(store, namespace, resource, source.get(field, {})) or {}
+    return {source.get("prefix", "") + k: v.decode() for k, v in data.items()}
+
+
+def _value_from(store: Store, pod: Object, container: Object, source: Object) -> str | None:
+    if "fieldRef" in source:
+        return field_value(pod, source["fieldRef"]["fieldPath"])
+    if "resourceFieldRef" in source:
+        kind, _, name = source["resourceFieldRef"]["resource"].partition(".")
+        return str(container.get("resources", {}).get(kind, {}).get(name, "0"))
+    field, resource = ("secretKeyRef", "secrets") if "secretKeyRef" in source else ("configMapKeyRef", "configmaps")
+    if field not in source:
+        raise ConfigError(f"valueFrom {sorted(source)} is not supported by the embedded cluster")
+    reference = source[field]
+    data = data_of(store, pod["metadata"]["namespace"], resource, reference)
+    if data is None or reference["key"] not in data:
+        if reference.get("optional"):
+            return None
+        where = f"{pod['metadata']['namespace']}/{reference['name']}"
+        raise ConfigError(f"couldn't find key {reference['key']} in {resource[:-1]} {where}")
+    return data[reference["key"]].decode()
+
+
+def field_value(pod: Object, path: str) -> str:
+    """A field of the pod, as the downward API gives it. Raises ConfigError."""
+    meta, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
+    if found := _FIELD.fullmatch(path):
+        return str((meta.get(found[1]) or {}).get(found[2], ""))
+    fields = {
+        "metadata.name": meta["name"], "metadata.namespace": meta["namespace"], "metadata.uid": meta["uid"],
+        "spec.nodeName": spec.get("nodeName", ""), "spec.serviceAccountName": spec.get("serviceAccountName", "default"),
+        "status.podIP": status.get("podIP", ""), "status.podIPs": status.get("podIP", ""),
+        "status.hostIP": status.get("hostIP", ""), "status.hostIPs": status.get("hostIP", ""),
+    }  # fmt: skip
+    if path not in fields:
+        raise ConfigError(f"fieldPath {path} is not supported by the embedded cluster")
+    return str(fields[path])

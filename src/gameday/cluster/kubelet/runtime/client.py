@@ -1,0 +1,165 @@
+"""The daemon's end of the warm parent: start processes, signal them, learn how they ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gameday.cluster.kubelet.runtime.zygote import MAX_MESSAGE
+
+
+class StartError(Exception):
+    """A process could not be started."""
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a process ended: `code` as a container runtime reports it (128 + signal when killed)."""
+
+    code: int
+    signal: int = 0
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run; `name` is what `ps` shows of it."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    name: str = "container"
+
+
+@dataclass(eq=False)
+class Process:
+    """A running process with a group of its own; `exited` completes when its main process ends."""
+
+    runtime: Runtime
+    id: int
+    started: asyncio.Future[int]
+    exited: asyncio.Future[Exit] = field(repr=False)
+
+    def signal(self, number: int) -> None:
+        """Signal the main process alone; nothing happens when it is gone."""
+        self.runtime.send({"kill": self.id, "signal": int(number), "all": False})
+
+    def kill(self) -> None:
+        """SIGKILL the main process, its group and its descendants."""
+        self.runtime.send({"kill": self.id, "signal": int(signal.SIGKILL), "all": True})
+
+
+class Runtime:
+    """Owns the warm parent. `lost` completes when that died: its containers died with it."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_MESSAGE)
+        with theirs:
+            self._parent = subprocess.Popen(
+                [sys.executable, "-P", "-m", "gameday.cluster.kubelet.runtime.zygote", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        self.pid = self._parent.pid
+        """The warm parent's process."""
+        ours.setblocking(False)
+        self._socket = ours
+        self._outbox: deque[tuple[bytes, int | None]] = deque()
+        self._processes: dict[int, Process] = {}
+        self._count = 0
+        self.lost = asyncio.Event()
+
+    def attach(self) -> None:
+        """Begin to read replies, in the running event loop."""
+        asyncio.get_running_loop().add_reader(self._socket, self._receive)
+
+    async def spawn(self, command: Command, output: int) -> Process:
+        """Start a process that writes to `output`, which is closed here. Raises StartError."""
+        loop = asyncio.get_running_loop()
+        self._count += 1
+        process = Process(self, self._count, loop.create_future(), loop.create_future())
+        self._processes[process.id] = process
+        self.send({"spawn": process.id, **asdict(command)}, output)
+        try:
+            await asyncio.shield(process.started)
+        except asyncio.CancelledError:
+            process.kill()
+            raise
+        return process
+
+    def send(self, message: dict[str, Any], fd: int | None = None) -> None:
+        """Queue a message to the warm parent, with a descriptor that is then closed."""
+        self._outbox.append((json.dumps(message).encode(), fd))
+        self._flush()
+
+    def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._outbox:
+            data, fd = self._outbox[0]
+            try:
+                socket.send_fds(self._socket, [data], [fd] if fd is not None else [])
+            except BlockingIOError:
+                loop.add_writer(self._socket, self._flush)
+                return
+            except OSError:  # it died; `lost` tells
+                pass
+            self._outbox.popleft()
+            if fd is not None:
+                os.close(fd)
+        loop.remove_writer(self._socket)
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                data = self._socket.recv(MAX_MESSAGE)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._die()
+                return
+            self._handle(json.loads(data))
+
+    def _handle(self, message: dict[str, Any]) -> None:
+        if "started" in message:
+            self._processes[message["started"]].started.set_result(message["pid"])
+        elif "failed" in message:
+            started = self._processes.pop(message["failed"]).started
+            started.set_exception(StartError(message["reason"]))
+            started.exception()  # whoever waited may be gone
+        else:
+            process = self._processes.pop(message["exited"])
+            code = os.waitstatus_to_exitcode(message["status"])
+            process.exited.set_result(Exit(code) if code >= 0 else Exit(128 - code, -code))
+
+    def _die(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self.lost.set()
+        for process in self._processes.values():
+            if not process.started.done():
+                process.started.set_exception(StartError("the warm parent is gone"))
+                process.started.exception()
+            elif not process.exited.done():  # whoever changed its user lost the parent-death signal
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.started.result(), signal.SIGKILL)
+            if not process.exited.done():
+                process.exited.set_result(Exit(137, 9))
+
+    def close(self) -> None:
+        """End the warm parent and, with it, whatever still runs."""
+        self._socket.close()
+        try:
+            self._parent.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._parent.kill()
+            self._parent.wait()

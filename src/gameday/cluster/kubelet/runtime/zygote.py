@@ -1,0 +1,323 @@
+"""The warm parent: a single-threaded process that forks each container from itself.
+
+It has imported what Python services need, so `python -m MODULE` starts in milliseconds
+and shares its memory with its siblings; everything else is `exec`ed. It reaps what it
+started and reports each exit. When the daemon's end of the socket closes, by SIGKILL
+too, it kills all containers and ends.
+
+Requests:  {"spawn": id, "argv": [..], "env": {..}, "cwd": path, "name": text}
+           with one descriptor for stdout and stderr;  {"kill": id, "signal": n, "all": bool}
+Replies:   {"started": id, "pid": n} | {"failed": id, "reason": text} | {"exited": id, "status": waitstatus}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import random
+import select
+import signal
+import socket
+import sys
+import types
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WARM_MODULES = (
+    "aiohttp", "aiohttp.web", "aiosmtpd.controller", "aiosmtpd.smtp", "asyncio", "dkim", "email.message", "html",
+    "jinja2", "json", "logging", "psycopg", "psycopg_pool", "smtplib", "ssl", "urllib.request", "uuid", "yaml",
+)  # fmt: skip
+"""What the storefront's services spend their start-up on; one that is missing is skipped."""
+
+END_S = 2
+"""Seconds to wait for killed containers when the daemon is gone."""
+
+MARK = "GAMEDAY_CONTAINER"
+"""Variable that tells whose process one is."""
+
+MAX_MESSAGE = 1 << 20
+"""Bytes of one message; the socket's buffers are raised to hold it."""
+
+_TAMED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a fresh fork shall become."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    name: str
+    output: int
+
+
+@dataclass(frozen=True)
+class Child:
+    """A container's main process."""
+
+    id: int
+    pid: int
+
+
+class Zygote:
+    """The loop: requests in, exits out. `serve` returns only inside a fork."""
+
+    def __init__(self, daemon: socket.socket) -> None:
+        self._daemon = daemon
+        self._children: dict[int, Child] = {}
+        self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for ignored in _TAMED:
+            signal.signal(ignored, signal.SIG_IGN)
+
+    def serve(self) -> Request:
+        """Serve until the daemon is gone (exits), or return in a fork what it shall run."""
+        while True:
+            ready, _, _ = select.select([self._daemon.fileno(), self._wake_r], [], [])
+            if self._wake_r in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_r, 4096)
+                self._reap()
+            if self._daemon.fileno() in ready:
+                request = self._take()
+                if request:
+                    return request
+
+    def _take(self) -> Request | None:
+        try:
+            data, fds, _, _ = socket.recv_fds(self._daemon, MAX_MESSAGE, 1)
+        except OSError:
+            data, fds = b"", []
+        if not data:
+            self._end()
+        message = json.loads(data)
+        if "kill" in message:
+            self._kill(message["kill"], message["signal"], everything=message["all"])
+            return None
+        return self._spawn(message, fds[0])
+
+    def _spawn(self, message: dict[str, Any], output: int) -> Request | None:
+        parent = os.getpid()
+        # a signal to the child must wait until it no longer ignores what we ignore
+        signal.pthread_sigmask(signal.SIG_BLOCK, _TAMED)
+        try:
+            pid = os.fork()
+        except OSError as problem:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _TAMED)
+            os.close(output)
+            self._send({"failed": message["spawn"], "reason": f"fork: {problem}"})
+            return None
+        if pid == 0:
+            _enter(parent)
+            self._daemon.close()
+            return Request(
+                message["argv"],
+                {**message["env"], MARK: str(message["spawn"])},
+                message["cwd"],
+                message["name"],
+                output,
+            )
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _TAMED)
+        os.close(output)
+        child = Child(message["spawn"], pid)
+        self._children[child.id] = child
+        self._send({"started": child.id, "pid": pid})
+        return None
+
+    def _kill(self, child_id: int, number: int, *, everything: bool) -> None:
+        child = self._children.get(child_id)
+        if child is None:
+            return
+        if everything:
+            _kill_tree(child.pid, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid, number)
+
+    def _reap(self) -> None:
+        """Collect the dead: a container's main process takes its whole group along."""
+        mains = {child.pid: child for child in self._children.values()}
+        while True:
+            try:
+                info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if info is None:
+                return
+            child = mains.get(info.si_pid)
+            if child:  # before it is reaped, while its id cannot belong to another
+                _kill_group(child.pid)
+                self._kill_strays(child)
+            _, status = os.waitpid(info.si_pid, 0)
+            if child:
+                del self._children[child.id]
+                self._send({"exited": child.id, "status": status})
+
+    def _kill_strays(self, dead: Child) -> None:
+        """Kill what outlived its container in another group, and was handed to us as subreaper."""
+        mains = {child.pid for child in self._children.values()}
+        for pid in _children_of(os.getpid()):
+            if pid not in mains and (_session_of(pid) == dead.pid or _container_of(pid) == str(dead.id)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._daemon.send(json.dumps(message).encode())
+        except OSError:
+            self._end()
+
+    def _end(self) -> None:
+        """The daemon is gone: so is everything that it ran."""
+        for child in self._children.values():
+            _kill_tree(child.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
+        signal.alarm(END_S)  # SIGALRM ends us, should one of them hang in the kernel
+        with contextlib.suppress(ChildProcessError):
+            while True:  # what they leave behind comes to us, so that this ends when all are gone
+                for pid in _children_of(os.getpid()):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                os.wait()
+        os._exit(0)
+
+
+def _children_of(pid: int) -> list[int]:
+    try:
+        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:  # gone, or a kernel without that file: groups still do the work
+        return []
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
+
+
+def _container_of(pid: int) -> str:
+    """The mark in a program's environment (one that forked and never executed anything has none)."""
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return next((v.partition(b"=")[2].decode() for v in variables if v.startswith(MARK.encode() + b"=")), "")
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _kill_tree(pid: int, number: int) -> None:
+    """Signal a process's group and its descendants in other groups (PostgreSQL's have their own)."""
+    below = _children_of(pid)
+    for child in below:
+        _kill_tree(child, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, number)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _die_with(parent: int) -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
+
+
+def _enter(parent: int) -> None:
+    """First steps of a fork: a session and signals of its own."""
+    os.setsid()
+    _die_with(parent)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGPIPE, *_TAMED):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TAMED)
+
+
+def become(request: Request) -> None:
+    """Turn this fork into the container: returns when a Python module has run to its end."""
+    _libc.prctl(_PR_SET_NAME, f"pod:{request.name}".encode()[:15], 0, 0, 0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(request.output, 1)
+    os.dup2(request.output, 2)
+    os.closerange(3, 4096)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - kept open
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - kept open
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - kept open
+    os.environ.clear()
+    os.environ.update(request.env)
+    module = request.argv[2:3] if request.argv[:2] == [sys.executable, "-m"] else []
+    try:
+        os.chdir(request.cwd)
+        code = _load(module[0]) if module else None
+    except (OSError, ImportError) as problem:
+        sys.exit(f"cannot start {request.argv}: {problem}")
+    if code:
+        _run(code, request.argv)
+        return
+    # Python ignores SIGPIPE; a program that is executed expects the default
+    try:
+        os.execvpe(request.argv[0], request.argv, request.env)  # noqa: S606 - its purpose
+    except OSError as problem:
+        sys.stderr.write(f"exec {request.argv[0]}: {problem.strerror}\n")
+        os._exit(127 if isinstance(problem, FileNotFoundError) else 126)
+
+
+def _load(name: str) -> types.ModuleType:
+    """The module to run, as `python -m` would find it."""
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - text
+    extra = os.environ.get("PYTHONPATH", "")
+    sys.path[1:1] = [p for p in extra.split(os.pathsep) if p and p not in sys.path]
+    spec = importlib.util.find_spec(name)
+    if spec is not None and spec.submodule_search_locations is not None:
+        spec = importlib.util.find_spec(f"{name}.__main__")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no module named {name}")
+    main = types.ModuleType("__main__")
+    main.__dict__.update(
+        __spec__=spec, __loader__=spec.loader, __file__=spec.origin, __package__=spec.parent,
+        __code__=spec.loader.get_code(spec.name),  # type: ignore[attr-defined]
+    )  # fmt: skip
+    return main
+
+
+def _run(main: types.ModuleType, argv: list[str]) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as in any fresh interpreter
+    sys.argv = [str(main.__file__), *argv[3:]]
+    sys.modules["__main__"] = main
+    random.seed()
+    gc.enable()
+    exec(main.__dict__.pop("__code__"), main.__dict__)  # noqa: S102 - its purpose
+
+
+def main() -> None:
+    """Warm up, then serve the daemon at the descriptor in `sys.argv[1]`."""
+    daemon = socket.socket(fileno=int(sys.argv[1]))
+    os.set_inheritable(daemon.fileno(), False)
+    _libc.prctl(_PR_SET_NAME, b"gameday-zygote", 0, 0, 0)
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for name in WARM_MODULES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    become(Zygote(daemon).serve())
+
+
+if __name__ == "__main__":
+    main()

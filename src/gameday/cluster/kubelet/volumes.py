@@ -1,0 +1,143 @@
+"""Volumes as folders of the pod: ConfigMaps and Secrets swapped whole, emptyDirs that live as long as the pod."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gameday.cluster.kubelet.environment import ConfigError, Mounts, data_of, field_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gameday.cluster.store import Object, Store
+
+Files = dict[str, tuple[bytes, int | None]]
+"""Path in the volume: content, and mode when it has one of its own."""
+
+_KINDS = ("configMap", "secret", "emptyDir", "projected", "downwardAPI")
+
+
+class Volumes:
+    """One pod's volumes, below `folder`."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self._store = store
+        self._folder = folder
+
+    def prepare(self, pod: Object) -> None:
+        """Make every volume's folder with its content. Raises ConfigError, OSError."""
+        for volume in pod["spec"].get("volumes", []):
+            place = self._folder / volume["name"]
+            place.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if "emptyDir" in volume:
+                place.chmod(0o777)  # as the real one
+            elif not any(kind in volume for kind in _KINDS):
+                kinds = sorted(volume.keys() - {"name"})
+                raise ConfigError(f"volume {volume['name']}: {kinds} is not supported by the embedded cluster")
+        self.refresh(pod)
+
+    def refresh(self, pod: Object) -> bool:
+        """Bring ConfigMap and Secret volumes up to date; whether anything changed. Raises ConfigError, OSError."""
+        changed = False
+        for volume in pod["spec"].get("volumes", []):
+            if "emptyDir" not in volume:
+                mode, files = self._files(pod, volume)
+                changed |= self._swap(self._folder / volume["name"], files, mode)
+        return changed
+
+    def mounts(self, container: Object) -> Mounts:
+        """Where this container's mount paths are. Raises ConfigError."""
+        places = {}
+        for mount in container.get("volumeMounts", []):
+            if mount.get("subPathExpr"):
+                raise ConfigError(f"subPathExpr of {mount['mountPath']} is not supported by the embedded cluster")
+            place = self._folder / mount["name"]
+            if not place.exists():
+                raise ConfigError(f'volume "{mount["name"]}" is not defined')
+            sub = mount.get("subPath", "")
+            if sub and not (place / sub).exists():
+                (place / sub).mkdir(parents=True)
+            places[mount["mountPath"].rstrip("/")] = str(self._fixed(place, sub) if sub else place)
+        return Mounts(places)
+
+    def _fixed(self, place: Path, sub: str) -> Path:
+        """A subPath is mounted as it is now: later refreshes never reach it."""
+        source = place / sub
+        if not (place / "..data").exists():
+            return source  # an emptyDir: the same file, no copy
+        copy = self._folder.parent / "subpaths" / place.name / sub
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, copy)
+        return copy
+
+    def _files(self, pod: Object, volume: Object) -> tuple[int, Files]:
+        """The default mode, and for each path its content and mode."""
+        if "projected" in volume:
+            mode = volume["projected"].get("defaultMode", 0o644)
+            files: Files = {}
+            for source in volume["projected"].get("sources", []):
+                files |= self._source(pod, source)
+            return mode, files
+        spec: Object = next((volume[k] for k in ("configMap", "secret", "downwardAPI") if k in volume), {})
+        return spec.get("defaultMode", 0o644), self._source(pod, volume)
+
+    def _source(self, pod: Object, source: Object) -> Files:
+        namespace = pod["metadata"]["namespace"]
+        if "downwardAPI" in source:
+            items = source["downwardAPI"].get("items", [])
+            return {i["path"]: (field_value(pod, i["fieldRef"]["fieldPath"]).encode(), i.get("mode"))
+                    for i in items if "fieldRef" in i}  # fmt: skip
+        for field, resource in (("configMap", "configmaps"), ("secret", "secrets")):
+            if field in source:
+                return _select(data_of(self._store, namespace, resource, source[field]) or {}, source[field])
+        return {}  # a service account's token: nothing here checks one
+
+    def _swap(self, place: Path, files: Mapping[str, tuple[bytes, int | None]], mode: int) -> bool:
+        """Put all files in place at once, by one rename of the `..data` link, as the kubelet does."""
+        link = place / "..data"
+        if link.exists() and _read(link) == {path: content for path, (content, _) in files.items()}:
+            return False
+        old = link.resolve() if link.exists() else None
+        fresh = place / f"..{uuid.uuid4().hex[:12]}"
+        fresh.mkdir(mode=0o755)
+        for path, (content, own_mode) in files.items():
+            target = fresh / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            target.chmod(own_mode if own_mode is not None else mode)
+        pending = place / "..data_tmp"
+        pending.symlink_to(fresh.name)
+        pending.rename(link)
+        _link_names(place, {path.split("/")[0] for path in files})
+        if old:
+            shutil.rmtree(old, ignore_errors=True)
+        return True
+
+
+def _select(data: Mapping[str, bytes], spec: Object) -> Files:
+    if not spec.get("items"):
+        return {key: (content, None) for key, content in data.items()}
+    missing = [i["key"] for i in spec["items"] if i["key"] not in data]
+    if missing and not spec.get("optional"):
+        raise ConfigError(f"references non-existent config key: {missing[0]}")
+    return {i["path"]: (data[i["key"]], i.get("mode")) for i in spec["items"] if i["key"] in data}
+
+
+def _read(link: Path) -> dict[str, bytes]:
+    root = link.resolve()
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def _link_names(place: Path, names: set[str]) -> None:
+    for entry in place.iterdir():
+        if not entry.name.startswith("..") and entry.name not in names:
+            entry.unlink()
+    for name in names:
+        if not (place / name).is_symlink():
+            (place / name).symlink_to(Path("..data") / name)

@@ -1,0 +1,115 @@
+"""Small parts of objects that controllers and the kubelet both write: events, owners, conditions. Pure on the store."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from gameday.cluster.store import NotFoundError, Object, Store, now
+
+KINDS = {
+    "pods": ("v1", "Pod"),
+    "nodes": ("v1", "Node"),
+    "replicasets.apps": ("apps/v1", "ReplicaSet"),
+    "deployments.apps": ("apps/v1", "Deployment"),
+    "services": ("v1", "Service"),
+}
+"""API version and kind of what gets events or owns something."""
+
+MAX_EVENTS = 1000
+"""Events kept in a namespace; the oldest go first."""
+
+
+def record_event(store: Store, resource: str, obj: Object, reason: str, message: str, *, warning: bool = False) -> None:
+    """Write an Event about an object; the same one again counts up instead."""
+    api_version, kind = KINDS[resource]
+    meta = obj["metadata"]
+    namespace = meta.get("namespace") or "default"
+    kept = store.list("events", namespace)
+    same = (meta["uid"], reason, message)
+    found = next((e for e in kept if (e["involvedObject"].get("uid"), e["reason"], e.get("message")) == same), None)
+    if found:
+        event = copy.deepcopy(found)
+        event["count"] = event.get("count", 1) + 1
+        event["lastTimestamp"] = now()
+        store.update("events", event)
+        return
+    involved = {"apiVersion": api_version, "kind": kind, "name": meta["name"], "uid": meta["uid"],
+                "resourceVersion": meta["resourceVersion"]}  # fmt: skip
+    if "namespace" in meta:
+        involved["namespace"] = namespace
+    if len(kept) >= MAX_EVENTS:
+        oldest = min(kept, key=lambda e: int(e["metadata"]["resourceVersion"]))
+        store.delete("events", namespace, oldest["metadata"]["name"])
+    component = "kubelet" if resource in ("pods", "nodes") else f"{kind.lower()}-controller"
+    store.create("events", {
+        "apiVersion": "v1", "kind": "Event",
+        "metadata": {"name": f"{meta['name']}.{uuid.uuid4().hex[:16]}", "namespace": namespace},
+        "involvedObject": involved, "reason": reason, "message": message,
+        "type": "Warning" if warning else "Normal", "count": 1,
+        "firstTimestamp": now(), "lastTimestamp": now(), "eventTime": None,
+        "source": {"component": component}, "reportingComponent": component, "reportingInstance": "",
+    })  # fmt: skip
+
+
+def owner_reference(resource: str, owner: Object) -> dict[str, Any]:
+    """A controller's reference to itself, for what it creates."""
+    api_version, kind = KINDS[resource]
+    return {
+        "apiVersion": api_version, "kind": kind, "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"],
+        "controller": True, "blockOwnerDeletion": True,
+    }  # fmt: skip
+
+
+def controller_of(obj: Object) -> dict[str, Any] | None:
+    """The reference to the controller that an object belongs to."""
+    return next((r for r in obj["metadata"].get("ownerReferences", []) if r.get("controller")), None)
+
+
+def set_condition(conditions: list[dict[str, Any]], kind: str, status: str, **fields: str) -> None:
+    """Set a condition in place; its transition time changes only with its status."""
+    found = next((c for c in conditions if c["type"] == kind), None)
+    if found is None:
+        conditions.append({"type": kind, "status": status, "lastTransitionTime": now(), **fields})
+        return
+    if found["status"] != status:
+        found["lastTransitionTime"] = now()
+    for stale in {"reason", "message"} - fields.keys():
+        found.pop(stale, None)
+    found.update(status=status, **fields)
+
+
+def condition(obj: Object, kind: str) -> dict[str, Any] | None:
+    """One condition of an object's status."""
+    return next((c for c in obj.get("status", {}).get("conditions", []) if c["type"] == kind), None)
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether a pod may get traffic."""
+    found = condition(pod, "Ready")
+    return bool(found and found["status"] == "True")
+
+
+def is_active(pod: Object) -> bool:
+    """Whether a pod counts for its controller: not ended, not ending."""
+    return (
+        pod.get("status", {}).get("phase") not in ("Succeeded", "Failed") and "deletionTimestamp" not in pod["metadata"]
+    )
+
+
+def seconds_since(timestamp: str) -> float:
+    """Seconds since an instant that `store.now` wrote."""
+    return (datetime.now(UTC) - datetime.fromisoformat(timestamp)).total_seconds()
+
+
+def set_status(store: Store, resource: str, obj: Object, status: dict[str, Any]) -> None:
+    """Store a new status for an object that may be gone meanwhile."""
+
+    def edit(current: Object) -> None:
+        current["status"] = status
+
+    with contextlib.suppress(NotFoundError):
+        store.mutate(resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"], edit)

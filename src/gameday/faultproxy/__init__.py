@@ -1,0 +1,8 @@
+"""The fault proxy: passes TCP through, late when it is told to. Runs in a pod of its own.
+
+`python -m gameday.faultproxy` stands between a Service and its endpoints, needs no
+privilege, and imports nothing of the rest of this project: standard library alone.
+
+Environment: `POD_IP` (address to listen on, default 0.0.0.0), `ROUTES` (`8080=8080,1025=1025`:
+port to listen on = port of the upstream), `UPSTREAM_HOST`, `CONTROL_PORT`, `CONTROL_TOKEN`.
+"""

@@ -1,0 +1,23 @@
+"""Run the fault proxy in this process until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from gameday.faultproxy.server import Proxy, Settings, SettingsError
+
+
+def main() -> int:
+    """Serve as the environment says. Returns the exit status: 0, or 2 when the settings or a port are unusable."""
+    try:
+        asyncio.run(Proxy(Settings.read(os.environ)).run())
+    except (SettingsError, OSError) as problem:
+        print(f"fault proxy: {problem}", file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""The ledger: the durable list of faults in force, and how each is undone.
+
+A ConfigMap in the attacked namespace holds one entry a fault, written *before* the
+fault acts, so that whoever comes later (the experiment's rollback, the runner, another
+machine) can undo it. Entries are data of a closed set of operations; nothing in them is
+ever executed that this package does not know by name, and no secret is copied into one.
+"""
+
+from gameday.ledger.book import LEDGER_NAME, Ledger
+from gameday.ledger.calls import LedgerError
+from gameday.ledger.entries import (
+    ClearDelay,
+    DeleteMade,
+    Entry,
+    EntryError,
+    NoUndo,
+    Operation,
+    SetConfig,
+    SetReplicas,
+    SetSelector,
+    new_fault_id,
+)
+from gameday.ledger.force import still_in_force
+from gameday.ledger.snapshots import differences, snapshot
+from gameday.ledger.undoing import Outcome, revert
+
+__all__ = [
+    "LEDGER_NAME",
+    "ClearDelay",
+    "DeleteMade",
+    "Entry",
+    "EntryError",
+    "Ledger",
+    "LedgerError",
+    "NoUndo",
+    "Operation",
+    "Outcome",
+    "SetConfig",
+    "SetReplicas",
+    "SetSelector",
+    "differences",
+    "new_fault_id",
+    "revert",
+    "snapshot",
+    "still_in_force",
+]

@@ -1,0 +1,78 @@
+"""API calls that survive a short loss of the connection, and errors in one line."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from urllib3.exceptions import HTTPError
+
+from gameday.kube import ApiException
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REQUEST_TIMEOUT_S = 3.0
+"""Bound of one HTTP exchange with the API server."""
+
+PERSIST_S = 5.0
+"""How long a call is tried again after a transient failure."""
+
+TRANSIENT = frozenset({429, 500, 502, 503, 504})
+NOT_FOUND = 404
+CONFLICT = 409
+CONNECTION_ERRORS = (HTTPError, OSError)
+
+
+class LedgerError(Exception):
+    """The ledger could not be read or written; the message is one line."""
+
+
+def persist(call: Callable[..., Any], *args: Any, within_s: float = PERSIST_S, **options: Any) -> Any:
+    """Call an API method, again on a transient failure, for `within_s` seconds at most.
+
+    Only for calls that may safely happen twice. Raises what the last try raised.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            return call(*args, _request_timeout=REQUEST_TIMEOUT_S, **options)
+        except ApiException as problem:
+            if problem.status not in TRANSIENT or time.monotonic() > deadline:
+                raise
+        except CONNECTION_ERRORS:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
+def find(call: Callable[..., Any], *args: Any, **options: Any) -> Any | None:
+    """What `persist` returns, or None when there is no such object."""
+    try:
+        return persist(call, *args, **options)
+    except ApiException as problem:
+        if problem.status == NOT_FOUND:
+            return None
+        raise
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float, *, every_s: float = 0.1) -> bool:
+    """Ask until the answer is yes (True) or `timeout_s` is over (False); asks at least once."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every_s)
+    return True
+
+
+def said(problem: BaseException) -> str:
+    """An exception in one line: the API's own message where there is one."""
+    if isinstance(problem, ApiException):
+        try:
+            message = json.loads(problem.body or "")["message"]
+        except (ValueError, TypeError, KeyError):
+            message = problem.reason
+        return f"the API answered {problem.status}: {message}"
+    return " ".join(str(problem).split()) or type(problem).__name__

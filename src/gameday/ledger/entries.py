@@ -1,0 +1,197 @@
+"""What a ledger entry says: a fault, and the typed operations that undo it. No I/O here.
+
+The set of operations is closed. An entry that is not understood to the last field is
+refused as a whole, with an error that names it: half an undo is worse than a loud stop.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FORMAT = 1
+"""The version of the entry format that this package writes and reads."""
+
+State = Literal["planned", "in-force"]
+
+
+class EntryError(ValueError):
+    """An entry that is not understood; the message names the entry and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class SetReplicas:
+    """Put a Deployment's `spec.replicas` back from `fault` to `old` (pods)."""
+
+    op: ClassVar[str] = "set-replicas"
+    deployment: str
+    uid: str
+    old: int
+    fault: int
+
+
+@dataclass(frozen=True)
+class SetSelector:
+    """Put a Service's whole `spec.selector` back from `fault` to `old`, dropping the keys that were added."""
+
+    op: ClassVar[str] = "set-selector"
+    service: str
+    uid: str
+    old: dict[str, str]
+    fault: dict[str, str]
+
+
+@dataclass(frozen=True)
+class SetConfig:
+    """Put values of a ConfigMap back from `fault` to `old`; None stands for a key that is not there."""
+
+    op: ClassVar[str] = "set-config"
+    config_map: str
+    uid: str
+    old: dict[str, str | None]
+    fault: dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class DeleteMade:
+    """Delete an object that the fault made: of that kind and name, and labelled with the fault's id."""
+
+    op: ClassVar[str] = "delete"
+    kinds: ClassVar[tuple[str, ...]] = ("Deployment", "Service", "Secret")
+    kind: str
+    name: str
+
+    def __post_init__(self) -> None:
+        """Refuse kinds that no fault makes."""
+        if self.kind not in self.kinds:
+            raise EntryError(f"kind is {self.kind!r}, expected one of {', '.join(self.kinds)}")
+
+
+@dataclass(frozen=True)
+class ClearDelay:
+    """Take the fault of this entry's id out of the fault proxy before a Service."""
+
+    op: ClassVar[str] = "clear-delay"
+    service: str
+
+
+@dataclass(frozen=True)
+class NoUndo:
+    """Nothing to put back: Kubernetes replaces what was taken. `deployments` are those to become available again."""
+
+    op: ClassVar[str] = "none"
+    deployments: tuple[str, ...] = ()
+
+
+Operation = SetReplicas | SetSelector | SetConfig | DeleteMade | ClearDelay | NoUndo
+_OPERATIONS: dict[str, type[Operation]] = {
+    kind.op: kind for kind in (SetReplicas, SetSelector, SetConfig, DeleteMade, ClearDelay, NoUndo)
+}
+
+
+def _is_texts(value: Any, *, or_none: bool = False) -> bool:
+    allowed: tuple[type, ...] = (str, type(None)) if or_none else (str,)
+    return isinstance(value, dict) and all(isinstance(k, str) and isinstance(v, allowed) for k, v in value.items())
+
+
+_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "str": (lambda v: isinstance(v, str) and v != "", "a text"),
+    "int": (lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0, "a whole number of at least 0"),
+    "dict[str, str]": (_is_texts, "a mapping of texts"),
+    "dict[str, str | None]": (lambda v: _is_texts(v, or_none=True), "a mapping of texts or nulls"),
+    "tuple[str, ...]": (lambda v: isinstance(v, list) and all(isinstance(x, str) for x in v), "a list of texts"),
+}
+
+
+def operation_to_json(operation: Operation) -> dict[str, Any]:
+    """The JSON form: `op` and the operation's fields."""
+    values = {f.name: getattr(operation, f.name) for f in fields(operation)}
+    return {"op": operation.op, **{k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}}
+
+
+def operation_from_json(data: Any) -> Operation:
+    """Read an operation. Raises EntryError on an unknown one, and on missing, extra or wrong fields."""
+    if not isinstance(data, dict) or not isinstance(data.get("op"), str):
+        raise EntryError("an undo operation is not a mapping with a text `op`")
+    kind = _OPERATIONS.get(data["op"])
+    if kind is None:
+        raise EntryError(f"unknown undo operation {data['op']!r}, expected one of {', '.join(sorted(_OPERATIONS))}")
+    expected = {f.name: str(f.type) for f in fields(kind)}
+    given = {k: v for k, v in data.items() if k != "op"}
+    if given.keys() != expected.keys():
+        raise EntryError(f"{kind.op} has the fields {sorted(given)}, expected {sorted(expected)}")
+    for name, type_name in expected.items():
+        check, words = _CHECKS[type_name]
+        if not check(given[name]):
+            raise EntryError(f"{kind.op}: {name} is {str(given[name])[:60]!r}, expected {words}")
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return kind(**values)
+
+
+def new_fault_id(kind: str) -> str:
+    """A fresh id, readable and unique: `scale-to-zero-3f9a1c20`."""
+    return f"{kind}-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One fault: what it is, on what, until when, what proves it, and how it is undone.
+
+    `made_at` is in Unix seconds, `ttl_s` the seconds after which a guardian may undo it.
+    `target` and `proof` are for people and for evidence; undoing reads `undo` alone, in its order.
+    """
+
+    id: str
+    kind: str
+    undo: tuple[Operation, ...]
+    target: dict[str, Any] = field(default_factory=dict)
+    proof: dict[str, Any] = field(default_factory=dict)
+    made_at: float = field(default_factory=time.time)
+    ttl_s: float = 600.0
+    state: State = "planned"
+
+    def in_force(self) -> Entry:
+        """The same entry once the fault has been proven to be in force."""
+        return replace(self, state="in-force")
+
+    def to_json(self) -> str:
+        """The text kept in the ConfigMap."""
+        head = {"format": FORMAT, "id": self.id, "kind": self.kind, "made_at": self.made_at, "ttl_s": self.ttl_s}
+        rest = {"state": self.state, "target": self.target, "proof": self.proof}
+        return json.dumps({**head, **rest, "undo": [operation_to_json(o) for o in self.undo]}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, key: str, text: str) -> Entry:
+        """Read the entry kept under `key`. Raises EntryError, naming it, unless all of it is understood."""
+        try:
+            return cls._read(key, json.loads(text))
+        except (ValueError, RecursionError) as problem:
+            raise EntryError(f"ledger entry {key}: {problem}; nothing of it was executed") from problem
+
+    @classmethod
+    def _read(cls, key: str, data: Any) -> Entry:
+        if not isinstance(data, dict):
+            raise EntryError("is not a mapping")
+        if data.get("format") != FORMAT:
+            raise EntryError(f"format is {data.get('format')!r}, this gameday reads format {FORMAT}")
+        extra = data.keys() - {"format", *(f.name for f in fields(cls))}
+        if extra:
+            raise EntryError(f"unknown fields {sorted(extra)}")
+        if data.get("id") != key or not isinstance(data.get("kind"), str):
+            raise EntryError(f"id is {data.get('id')!r} and kind {data.get('kind')!r}, expected {key!r} and a text")
+        if data.get("state") not in ("planned", "in-force"):
+            raise EntryError(f"state is {data.get('state')!r}, expected planned or in-force")
+        for name in ("made_at", "ttl_s"):
+            if isinstance(data.get(name), bool) or not isinstance(data.get(name), int | float):
+                raise EntryError(f"{name} is {data.get(name)!r}, expected a number")
+        target, proof, undo = data.get("target", {}), data.get("proof", {}), data.get("undo")
+        if not (isinstance(target, dict) and isinstance(proof, dict) and isinstance(undo, list) and undo):
+            raise EntryError("target and proof must be mappings, undo a list of at least one operation")
+        operations = tuple(operation_from_json(o) for o in undo)
+        return cls(key, data["kind"], operations, target, proof, data["made_at"], data["ttl_s"], data["state"])

@@ -1,0 +1,48 @@
+"""The kubectl line that does by hand what an undo operation does. Pure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+from gameday.ledger.book import LEDGER_NAME
+from gameday.ledger.decisions import selector_change
+from gameday.ledger.entries import ClearDelay, DeleteMade, NoUndo, Operation, SetConfig, SetReplicas, SetSelector
+from gameday.ledger.proxies import ProxyNames
+
+
+def kubectl(context: str, namespace: str, *arguments: str) -> str:
+    """A kubectl command line for that context and namespace, quoted for a shell."""
+    return shlex.join(["kubectl", "--context", context, "-n", namespace, *arguments])
+
+
+def mend_command(context: str, namespace: str, operation: Operation) -> str:
+    """The command that puts back by hand what `operation` would have put back."""
+    return kubectl(context, namespace, *_arguments(operation))
+
+
+def forget_command(context: str, namespace: str, fault_id: str) -> str:
+    """The command that drops an entry from the ledger, once someone has decided that nothing is left to undo."""
+    return kubectl(context, namespace, *_patch("configmap", LEDGER_NAME, {"data": {fault_id: None}}))
+
+
+def _arguments(operation: Operation) -> list[str]:
+    match operation:
+        case SetReplicas():
+            return ["scale", "deployment", operation.deployment, f"--replicas={operation.old}"]
+        case SetSelector():
+            selector = selector_change(operation.fault, operation.old)
+            return _patch("service", operation.service, {"spec": {"selector": selector}})
+        case SetConfig():
+            return _patch("configmap", operation.config_map, {"data": operation.old})
+        case DeleteMade():
+            return ["delete", operation.kind.lower(), operation.name, "--ignore-not-found"]
+        case ClearDelay():
+            return ["rollout", "restart", f"deployment/{ProxyNames(operation.service).proxy}"]
+        case NoUndo():
+            return ["get", "pods"]
+
+
+def _patch(kind: str, name: str, body: dict[str, Any]) -> list[str]:
+    return ["patch", kind, name, "--type=merge", "-p", json.dumps(body)]

@@ -1,0 +1,105 @@
+"""Reading and patching the one field of an object that an undo operation is about."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from gameday.ledger.calls import find, persist
+from gameday.ledger.decisions import selector_change
+from gameday.ledger.entries import DeleteMade, SetConfig, SetReplicas, SetSelector
+
+if TYPE_CHECKING:
+    from gameday.kube import Kube
+
+Field = SetReplicas | SetSelector | SetConfig
+"""The operations that put one field of an existing object back."""
+
+
+def label(namespace: str, operation: Field) -> str:
+    """The object and field, for messages: `deployment shop/web: spec.replicas`."""
+    match operation:
+        case SetReplicas():
+            return f"deployment {namespace}/{operation.deployment} spec.replicas"
+        case SetSelector():
+            return f"service {namespace}/{operation.service} spec.selector"
+        case SetConfig():
+            return f"configmap {namespace}/{operation.config_map} data"
+
+
+def brief(value: Any) -> str:
+    """A value for a message, 80 characters at most."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004
+
+
+def read(kube: Kube, namespace: str, operation: Field) -> Any | None:
+    """The object as it is now, or None."""
+    match operation:
+        case SetReplicas():
+            return find(kube.apps.read_namespaced_deployment, operation.deployment, namespace)
+        case SetSelector():
+            return find(kube.core.read_namespaced_service, operation.service, namespace)
+        case SetConfig():
+            return find(kube.core.read_namespaced_config_map, operation.config_map, namespace)
+
+
+def value(found: Any, operation: Field) -> Any:
+    """The field's present value, comparable with the operation's `old` and `fault`."""
+    match operation:
+        case SetReplicas():
+            return found.spec.replicas
+        case SetSelector():
+            return dict(found.spec.selector or {})
+        case SetConfig():
+            data = found.data or {}
+            return {key: data.get(key) for key in operation.old}
+
+
+def patch(kube: Kube, namespace: str, operation: Field, found: Any) -> tuple[Any, str, str, dict[str, Any]]:
+    """The call, name, namespace and body that put the field back, provided the object is still as found."""
+    version = {"resourceVersion": found.metadata.resource_version}
+    match operation:
+        case SetReplicas():
+            body: dict[str, Any] = {"spec": {"replicas": operation.old}}
+            call, name = kube.apps.patch_namespaced_deployment, operation.deployment
+        case SetSelector():
+            body = {"spec": {"selector": selector_change(dict(found.spec.selector or {}), operation.old)}}
+            call, name = kube.core.patch_namespaced_service, operation.service
+        case SetConfig():
+            body = {"data": operation.old}
+            call, name = kube.core.patch_namespaced_config_map, operation.config_map
+    return call, name, namespace, {"metadata": version, **body}
+
+
+def leads_to(kube: Kube, namespace: str, service: str, selector: dict[str, str]) -> bool:
+    """Whether the Service's endpoints still hold a pod that `selector` matches."""
+    endpoints = find(kube.core.read_namespaced_endpoints, service, namespace)
+    if endpoints is None or not endpoints.subsets:
+        return False
+    wanted = ",".join(f"{k}={v}" for k, v in selector.items())
+    pods = persist(kube.core.list_namespaced_pod, namespace, label_selector=wanted).items
+    addresses = {pod.status.pod_ip for pod in pods}
+    return any(a.ip in addresses for subset in endpoints.subsets for a in subset.addresses or [])
+
+
+def find_made(kube: Kube, namespace: str, operation: DeleteMade) -> Any | None:
+    """The object that the operation would delete, or None."""
+    calls = {
+        "Deployment": kube.apps.read_namespaced_deployment,
+        "Service": kube.core.read_namespaced_service,
+        "Secret": kube.core.read_namespaced_secret,
+    }
+    return find(calls[operation.kind], operation.name, namespace)
+
+
+def delete_made(kube: Kube, namespace: str, operation: DeleteMade, uid: str) -> None:
+    """Delete that very object (by UID), its dependents in the background."""
+    calls = {
+        "Deployment": kube.apps.delete_namespaced_deployment,
+        "Service": kube.core.delete_namespaced_service,
+        "Secret": kube.core.delete_namespaced_secret,
+    }
+    body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+    # The answer is a Status on some servers and the object on others, and the client insists on one: leave it unread.
+    persist(calls[operation.kind], operation.name, namespace, body=body, _preload_content=False)

@@ -1,0 +1,178 @@
+"""Undoing what the ledger holds: newest first, idempotent, verified by reading back.
+
+An entry leaves the ledger only when each of its operations has been seen done. A value
+that someone else changed meanwhile is left alone and reported, never overwritten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gameday.kube import ApiException, Kube
+from gameday.ledger import objects
+from gameday.ledger.book import LEDGER_NAME, Ledger
+from gameday.ledger.calls import CONFLICT, LedgerError, persist, said, wait_until
+from gameday.ledger.decisions import Decision, decide
+from gameday.ledger.entries import (
+    ClearDelay,
+    DeleteMade,
+    Entry,
+    NoUndo,
+    Operation,
+    SetConfig,
+    SetReplicas,
+    SetSelector,
+)
+from gameday.ledger.mending import forget_command, kubectl, mend_command
+from gameday.ledger.proxies import FAULT_LABEL, ProxyControl, proxy_exists
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TRIES = 6
+_SETTLE_S = 3.0
+"""Bound of a wait for a Service to let go of the proxy, and for an object to be gone."""
+
+
+class UndoError(Exception):
+    """An operation could not be undone; the message says what was found."""
+
+
+class ChangedByOthersError(UndoError):
+    """A value is neither what the fault set nor what it was before."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one entry. `mend_command` is empty when `ok`; else a shell line that mends it."""
+
+    fault: str
+    ok: bool
+    detail: str
+    mend_command: str = ""
+    conflict: bool = False
+
+
+def revert(kube: Kube, namespace: str, *, only: Callable[[Entry], bool] = lambda _: True) -> list[Outcome]:
+    """Undo the faults in the namespace's ledger (those that `only` picks), newest first.
+
+    Goes on past failures, and tries what failed once more after the rest: a fault inside a proxy
+    that does not answer ends with the proxy. Returns one outcome an entry, none for an empty
+    ledger; a ledger that cannot be read is an outcome too. Safe to call again, and by several at once.
+    """
+    ledger = Ledger(kube, namespace)
+    try:
+        entries, broken = ledger.read()
+    except LedgerError as problem:
+        look = kubectl(kube.context, namespace, "get", "configmap", LEDGER_NAME, "-o", "yaml")
+        return [Outcome(LEDGER_NAME, False, str(problem), look)]
+    outcomes: dict[str, Outcome] = {}
+    for _ in range(2):
+        for entry in entries:
+            if only(entry) and not (entry.id in outcomes and outcomes[entry.id].ok):
+                outcomes[entry.id] = _revert_entry(kube, ledger, entry)
+    refused = [Outcome(k, False, why, forget_command(kube.context, namespace, k)) for k, why in broken.items()]
+    return [*outcomes.values(), *refused]
+
+
+def _revert_entry(kube: Kube, ledger: Ledger, entry: Entry) -> Outcome:
+    notes: list[str] = []
+    failed: list[tuple[Operation, Exception]] = []
+    for operation in entry.undo:
+        if failed and isinstance(operation, DeleteMade):
+            continue  # what could not be put back may still lead to what would be deleted
+        try:
+            notes.append(_undo(kube, ledger.namespace, entry, operation))
+        except Exception as problem:  # noqa: BLE001  # one undo that fails must not stop the others
+            failed.append((operation, problem))
+    if not failed:
+        try:
+            ledger.remove(entry.id)
+        except LedgerError as problem:
+            forget = forget_command(kube.context, ledger.namespace, entry.id)
+            return Outcome(entry.id, False, f"undone, but still in the ledger: {problem}", forget)
+        return Outcome(entry.id, True, "; ".join(n for n in notes if n))
+    mend = " && ".join(mend_command(kube.context, ledger.namespace, o) for o, _ in failed)
+    conflict = any(isinstance(p, ChangedByOthersError) for _, p in failed)
+    return Outcome(entry.id, False, "; ".join(said(p) for _, p in failed), mend, conflict)
+
+
+def _undo(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str:
+    """Undo one operation and verify it; returns what was found, in words."""
+    match operation:
+        case SetReplicas() | SetSelector() | SetConfig():
+            note = _settle(kube, namespace, operation)
+            if isinstance(operation, SetSelector):
+                _let_go(kube, namespace, operation)
+            return note
+        case DeleteMade():
+            return _delete(kube, namespace, operation, entry.id)
+        case ClearDelay():
+            return _clear(kube, namespace, operation, entry.id)
+        case NoUndo():
+            return "nothing to put back"
+
+
+def _settle(kube: Kube, namespace: str, operation: objects.Field) -> str:
+    """Compare and put back until reading shows the old value (or that it is none of ours)."""
+    name = objects.label(namespace, operation)
+    for _ in range(_TRIES):
+        found = objects.read(kube, namespace, operation)
+        if found is None:
+            return f"{name} was deleted by somebody else: nothing of the fault is left"
+        current = objects.value(found, operation)
+        same = found.metadata.uid == operation.uid
+        telling = not isinstance(operation, SetReplicas)
+        decision = decide(current, operation.old, operation.fault, same_object=same, telling=telling)
+        if decision is Decision.DONE:
+            return f"{name} is as before" if same else f"{name} was replaced by somebody else: nothing is left"
+        if decision is Decision.CONFLICT:
+            raise ChangedByOthersError(
+                f"{name}: is {objects.brief(current)}, the fault had set {objects.brief(operation.fault)}, "
+                f"before it was {objects.brief(operation.old)}: somebody else changed it, so it was left alone"
+            )
+        try:
+            persist(*objects.patch(kube, namespace, operation, found))
+        except ApiException as problem:
+            if problem.status != CONFLICT:
+                raise
+    raise UndoError(f"{name}: others kept changing it in {_TRIES} tries; run `gameday revert` again")
+
+
+def _let_go(kube: Kube, namespace: str, operation: SetSelector) -> None:
+    """Wait, within bounds, until the Service's endpoints are no longer the fault's: then the proxy may go."""
+    wait_until(lambda: not objects.leads_to(kube, namespace, operation.service, operation.fault), _SETTLE_S)
+
+
+def _delete(kube: Kube, namespace: str, operation: DeleteMade, fault_id: str) -> str:
+    name = f"{operation.kind.lower()} {namespace}/{operation.name}"
+
+    def gone() -> bool:
+        found = objects.find_made(kube, namespace, operation)
+        return found is None or (found.metadata.labels or {}).get(FAULT_LABEL) != fault_id
+
+    found = objects.find_made(kube, namespace, operation)
+    if found is None:
+        return f"{name} is gone"
+    if gone():
+        return f"{name} was not made by this fault: left alone"
+    try:
+        objects.delete_made(kube, namespace, operation, found.metadata.uid)
+    except ApiException as problem:
+        if problem.status not in (404, CONFLICT):
+            raise
+    if not wait_until(gone, _SETTLE_S):
+        raise UndoError(f"{name}: is still there {_SETTLE_S:g} s after its deletion; look at its finalizers")
+    return f"{name} deleted"
+
+
+def _clear(kube: Kube, namespace: str, operation: ClearDelay, fault_id: str) -> str:
+    where = f"the fault proxy before {namespace}/{operation.service}"
+    if not proxy_exists(kube, namespace, operation.service):
+        return f"{where} is gone, and the delay with it"
+    control = ProxyControl(kube, namespace, operation.service)
+    control.clear(fault_id)
+    if fault_id in control.faults():
+        raise UndoError(f"{where}: still applies {fault_id} after it was told to drop it")
+    return f"{where} delays nothing any more"

@@ -1,0 +1,85 @@
+"""Undo what is left in the ledger, and prove that the namespace is again what it was."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from urllib3.exceptions import HTTPError
+
+from gameday.kube import ApiException
+from gameday.ledger import LedgerError, differences, revert, snapshot
+from gameday.runner.outcome import Undone
+
+if TYPE_CHECKING:
+    from gameday.kube import Kube
+
+__all__ = ["UNREACHABLE", "Proof", "mend_commands", "undo_and_prove"]
+
+UNREACHABLE = (ApiException, HTTPError, OSError, LedgerError, LookupError, ValueError)
+"""What a call to a cluster that is in trouble may raise."""
+
+_SETTLE_S = 2.0
+_PARTS = {"spec": "/spec", "data": "/data", "labels": "/metadata/labels", "annotations": "/metadata/annotations"}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the runner had to undo, what still differs, and how to mend that."""
+
+    undone: tuple[Undone, ...] = ()
+    differences: tuple[str, ...] = ()
+    mend: tuple[str, ...] = ()
+    unproven: str | None = None
+
+
+def undo_and_prove(kube: Kube, namespace: str, before: dict[str, Any] | None) -> Proof:
+    """Revert the ledger, then compare with the snapshot `before` the experiment (None: do not compare).
+
+    A difference gets 2 s to settle: a request of the killed process may still have been on its way.
+    """
+    undone: list[Undone] = []
+    until = time.monotonic() + _SETTLE_S
+    try:
+        while True:
+            undone += [_undone(one) for one in revert(kube, namespace)]
+            after = snapshot(kube, namespace) if before is not None else {}
+            left = differences(before or {}, after)
+            if not left or time.monotonic() > until:
+                break
+            time.sleep(0.2)
+    except UNREACHABLE as problem:
+        return Proof(tuple(_latest(undone)), unproven=" ".join(str(problem).split())[:300])
+    return Proof(
+        tuple(_latest(undone)), tuple(left), tuple(mend_commands(kube.context, namespace, before or {}, after))
+    )
+
+
+def mend_commands(context: str, namespace: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """A kubectl line for each object that differs: put back what it was, or delete what was made."""
+    kubectl = f"kubectl --context {shlex.quote(context)} --namespace {shlex.quote(namespace)}"
+    lines = []
+    for name in sorted(before.keys() | after.keys()):
+        was, now = before.get(name), after.get(name)
+        if was is None:
+            lines.append(f"{kubectl} delete {name}")
+        elif isinstance(was, dict) and isinstance(now, dict) and was != now:
+            patch = [
+                {"op": "add", "path": path, "value": was.get(part) or {}}
+                for part, path in _PARTS.items()
+                if was.get(part) != now.get(part)
+            ]
+            lines.append(f"{kubectl} patch {name} --type=json --patch {shlex.quote(json.dumps(patch))}")
+    return lines
+
+
+def _undone(one: Any) -> Undone:
+    return Undone(one.fault, one.ok, one.detail, one.mend_command)
+
+
+def _latest(undone: list[Undone]) -> list[Undone]:
+    """The last word on each fault: a second try may have managed what the first could not."""
+    return list({one.fault: one for one in undone}.values())

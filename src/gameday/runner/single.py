@@ -1,0 +1,258 @@
+"""One run of a game day, from an empty namespace to a verdict.
+
+isolate → storefront → snapshot → experiment → undo what is left → proof → verdict → journal → clean up
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gameday import evidence
+from gameday.activities.books import BooksError
+from gameday.ledger import snapshot
+from gameday.runner import deploy, logs
+from gameday.runner.child import Child, Tail
+from gameday.runner.errors import GamedayError
+from gameday.runner.outcome import Ending, Judged, fold
+from gameday.runner.proof import UNREACHABLE, Proof, undo_and_prove
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gameday.kube import Kube
+    from gameday.runner.plan import Planned
+    from gameday.runner.rendering import Renderer
+    from gameday.runner.target import Target
+
+__all__ = ["Result", "SingleRun", "Stop"]
+
+_POLL_S = 0.1
+_WORDS = {
+    "phase": "{phase}",
+    "fault-in-force": "fault in force: {kind} on {on}",
+    "fault-failed": "fault failed: {fault}: {reason}",
+    "fault-reverted": "fault reverted: {fault}, by {by}",
+    "fault-undone": "undone: {fault}",
+    "violation": "violation: {probe}: {detail}",
+}
+
+
+class Stop:
+    """Tells every run of a game day to stop, once, and why. The first reason stays."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.reason: str | None = None
+        self.signal_number: int | None = None
+
+    def ask(self, reason: str, signal_number: int | None = None) -> None:
+        """Ask all to stop; safe in a signal handler."""
+        if self.reason is None:
+            self.reason, self.signal_number = reason, signal_number
+        self._event.set()
+
+    def asked(self) -> bool:
+        """Whether somebody asked."""
+        return self._event.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep, but not past the moment of being asked; True when asked."""
+        return self._event.wait(timeout_s)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run came to."""
+
+    planned: Planned
+    judged: Judged
+    seconds: float
+    folder: Path
+
+
+@dataclass
+class SingleRun:
+    """The life of one run; `execute` never raises what concerns this run alone."""
+
+    planned: Planned
+    target: Target
+    kube: Kube
+    renderer: Renderer
+    folder: Path
+    namespace: str
+    run_id: str
+    seed: int
+    stop: Stop
+    tell: Callable[[str, str], None]
+    clean_up: bool = True
+    _began: float = field(default_factory=time.monotonic)
+    _facts: dict[str, Any] = field(default_factory=dict)
+    _cut_short: bool = False
+
+    def execute(self) -> Result:
+        """Run it, judge it, write its journal, and free what it took."""
+        owned = self.target.namespace is None
+        child: Child | None = None
+        before: dict[str, Any] | None = None
+        proof, trouble = Proof(), None
+        try:
+            child = Child.spawn(self.planned.file, self.folder, self._environment(), lasting=self.target.lasting)
+            self._provide_storefront(owned=owned)
+            before = snapshot(self.kube, self.namespace)
+            child.go()
+            self._watch(child)
+        except deploy.StopAskedError:
+            pass
+        except (GamedayError, *UNREACHABLE) as problem:
+            trouble = " ".join(str(problem).split())
+        finally:
+            code = self._end(child)
+            if before is not None:
+                proof = self._prove(before)
+                with contextlib.suppress(*UNREACHABLE, BooksError):
+                    logs.save_mails(self.kube, self.namespace, self.folder / "mails.jsonl")
+        judged = self._judge(code, proof, trouble, child)
+        self._keep(judged, proof, owned=owned)
+        return Result(self.planned, judged, time.monotonic() - self._began, self.folder)
+
+    def _provide_storefront(self, *, owned: bool) -> None:
+        """Deploy a storefront of our own, or wait for the one that is there; within its 60 s."""
+        began = time.monotonic()
+        if self.stop.asked():
+            raise deploy.StopAskedError
+        if owned:
+            deploy.create_namespace(self.kube, self.namespace, self.run_id)
+            deploy.apply(self.kube, self.namespace, self.renderer.render(self.planned.weakness))
+        deploy.await_ready(self.kube, self.namespace, stopped=self.stop.asked)
+        self._facts["storefront_ready_s"] = round(time.monotonic() - began, 2)
+        self.tell("ready", f"storefront ready in {time.monotonic() - began:.1f} s")
+
+    def _watch(self, child: Child) -> None:
+        """Pass the experiment's evidence on as it comes, until it is over or somebody says stop."""
+        tail = Tail(self.folder / evidence.FILE_NAME)
+        while child.exit_code() is None and not self.stop.wait(_POLL_S):
+            self._pass_on(tail)
+        self._pass_on(tail)
+
+    def _pass_on(self, tail: Tail) -> None:
+        for event in tail.new():
+            self.tell(str(event.get("event")), _in_words(event))
+
+    def _end(self, child: Child | None) -> int | None:
+        """The exit code of the child, which is stopped if it still runs; None when it was never begun."""
+        if child is None:
+            return None
+        running = child.exit_code() is None
+        self._cut_short = running and self.stop.asked()
+        child.stop()
+        begun = (self.folder / "journal.json").exists() or (self.folder / evidence.FILE_NAME).exists()
+        return child.exit_code() if begun or not running else None
+
+    def _prove(self, before: dict[str, Any]) -> Proof:
+        proof = undo_and_prove(self.kube, self.namespace, before)
+        if proof.unproven and not self.target.lasting and not self.target.alive():
+            self._facts["cluster"] = "the private cluster died, and everything in it"
+            return Proof()
+        for one in proof.undone:
+            self.tell("undone", f"runner undid {one.fault}: {one.detail}" if one.ok else f"{one.fault}: {one.detail}")
+        return proof
+
+    def _judge(self, code: int | None, proof: Proof, trouble: str | None, child: Child | None) -> Judged:
+        journal = self._journal()
+        if self._facts.get("cluster"):
+            trouble = f"{self._facts['cluster']}; its log: {self.target.log_hint()}"
+        return fold(
+            Ending(
+                exit_code=code,
+                said=journal.get("gameday"),
+                status=journal.get("status"),
+                deviated=bool(journal.get("deviated")),
+                stopped=self.stop.reason if self._cut_short or (code is None and self.stop.asked()) else None,
+                trouble=trouble,
+                last_line=child.last_line() if child else "",
+                events=evidence.read(self.folder / evidence.FILE_NAME),
+                undone=proof.undone,
+                differences=proof.differences,
+                mend=proof.mend,
+                unproven=proof.unproven,
+            )
+        )
+
+    def _keep(self, judged: Judged, proof: Proof, *, owned: bool) -> None:
+        """Write the journal with the final verdict, save logs, delete the namespace."""
+        try:
+            self._write_journal(judged, proof)
+            with contextlib.suppress(*UNREACHABLE):
+                if judged.verdict == "passed":
+                    logs.save_restarted(self.kube, self.namespace, self.folder / "logs")
+                elif judged.verdict != "invalid" and not self.stop.asked():
+                    logs.save_all(self.kube, self.namespace, self.folder / "logs")
+        finally:  # a full disk is no reason to leave a storefront behind
+            if owned and self.clean_up and judged.verdict != "dirty":
+                with contextlib.suppress(*UNREACHABLE):
+                    deploy.delete_namespace(self.kube, self.namespace, wait_s=0.0 if self.stop.asked() else 5.0)
+
+    def _journal(self) -> dict[str, Any]:
+        try:
+            found = json.loads((self.folder / "journal.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _write_journal(self, judged: Judged, proof: Proof) -> None:
+        """The experiment's journal, or a bare one when it left none, with our verdict on top."""
+        journal = self._journal() or {"experiment": self.planned.experiment, "status": "aborted", "deviated": False}
+        said = journal.get("gameday") or {}
+        if said.get("verdict") not in (None, judged.verdict):
+            said["verdict_of_experiment"] = {"verdict": said["verdict"], "reason": said.get("reason")}
+        said = {"violated": [], "baseline_met": False, "phases": [], "faults": [], "stalls": [], **said}
+        said |= {"verdict": judged.verdict, "reason": judged.reason, "mend": list(judged.mend)}
+        said["run"] = {
+            "name": self.planned.run_name,
+            "experiment": self.planned.name,
+            "weakness": self.planned.weakness,
+            "weakness_violates": self.planned.violates,
+            "namespace": self.namespace,
+            "context": self.kube.context,
+            "seed": self.seed,
+            "seconds": round(time.monotonic() - self._began, 2),
+            "undone_by_runner": [{"fault": one.fault, "ok": one.ok, "detail": one.detail} for one in proof.undone],
+            "differences": list(proof.differences),
+            **self._facts,
+        }
+        journal["gameday"] = said
+        part = self.folder / "journal.json.part"
+        part.write_text(json.dumps(journal, indent=2, ensure_ascii=False, default=str), encoding="utf-8")
+        part.replace(self.folder / "journal.json")
+
+    def _environment(self) -> dict[str, str]:
+        """What the experiment's process is told; no proxy ever catches its calls to the API."""
+        host = self.target.host
+        bypass = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), host, "127.0.0.0/8"]))
+        return {
+            **os.environ,
+            "KUBECONFIG": str(self.target.kubeconfig),
+            "KUBERNETES_CONTEXT": self.kube.context,
+            "GAMEDAY_NAMESPACE": self.namespace,
+            "GAMEDAY_RUN_DIR": str(self.folder.resolve()),
+            "GAMEDAY_RUN_ID": self.run_id,
+            "GAMEDAY_SEED": str(self.seed),
+            "NO_PROXY": bypass,
+            "no_proxy": bypass,
+            "PYTHONUTF8": "1",
+        }
+
+
+def _in_words(event: dict[str, Any]) -> str:
+    """One line of progress for a fact; empty for what is not worth a line."""
+    about = {"fault": "", "by": "", "reason": "", "kind": "", "phase": "", "probe": "", "detail": "", **event}
+    target = event.get("target")
+    about["on"] = f"{target.get('kind', '')} {target.get('name', '')}".strip() if isinstance(target, dict) else target
+    return _WORDS.get(str(event.get("event")), "").format(**about)

@@ -1,0 +1,144 @@
+"""Which cluster a command is about: a private embedded one, one that is up, or one of a kubeconfig."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from gameday.kube import ApiException, ClusterUnreachableError, Kube, connect
+from gameday.runner.deploy import ALLOWED_LABEL
+from gameday.runner.errors import EnvironmentFailure, InvalidRequest
+
+if TYPE_CHECKING:
+    from gameday.cluster import Running
+
+__all__ = ["LOCAL", "Target", "check_namespace", "choose", "existing", "private"]
+
+LOCAL = "local"
+"""The name of the embedded cluster that `gameday up` starts."""
+
+_PREFIX = "gameday-"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A cluster to attack. `namespace` is set when its storefront is already there.
+
+    `lasting` says that the cluster outlives this process, and faults on it would too.
+    """
+
+    kubeconfig: Path
+    context: str
+    lasting: bool
+    running: Running | None = None
+    namespace: str | None = None
+    host: str = ""
+
+    def connect(self) -> Kube:
+        """A connection of one's own (a thread should not share one that is busy)."""
+        return connect(kubeconfig=self.kubeconfig, context=self.context)
+
+    def alive(self) -> bool:
+        """Whether the cluster's daemon runs; True for a cluster that we do not run."""
+        return self.running is None or self.running.alive()
+
+    def log_hint(self) -> str:
+        """Where to look when it is gone."""
+        return str(self.running.state) if self.running else self.context
+
+    def end(self) -> None:
+        """Stop a private cluster; leave any other alone."""
+        if self.running is not None and not self.lasting:
+            self.running.stop()
+
+
+def private(run_id: str) -> Target:
+    """Start an embedded cluster that dies with this process. Raises EnvironmentFailure."""
+    from gameday.cluster import ClusterError, start
+
+    try:
+        running = start(f"run-{run_id}", owned=True)
+    except ClusterError as problem:
+        raise EnvironmentFailure(str(problem)) from problem
+    return _of(running, lasting=False)
+
+
+def existing(context: str | None, namespace: str | None = None) -> Target:
+    """The cluster by a context's name; without one, the current context if that is harmless, or `gameday up`'s.
+
+    Harmless is an embedded or a kind cluster; any other context must be spelled out.
+    Raises InvalidRequest when there is no such context, EnvironmentFailure when it does not answer.
+    """
+    target = _embedded(context) if context and context.startswith(_PREFIX) else None
+    if target is None and context is None and not os.environ.get("KUBECONFIG"):
+        target = _embedded(_PREFIX + LOCAL)
+        if target is None:
+            raise InvalidRequest("no cluster is up here; start one with 'gameday up', or name one with --context")
+    if target is None:
+        target = _of_kubeconfig(context)
+    return Target(**{**vars(target), "namespace": namespace})
+
+
+def choose(run_id: str, context: str | None, namespace: str | None) -> Target:
+    """Where a game day runs: in place in a namespace, on a named cluster, else on a private one."""
+    if context is None and namespace is None:
+        return private(run_id)
+    target = existing(context, namespace)
+    if namespace is not None:
+        check_namespace(target.connect(), namespace)
+    elif target.running is None:
+        raise InvalidRequest(
+            f"context {target.context} is not an embedded cluster: deploy the storefront there and say --namespace"
+        )
+    return target
+
+
+def check_namespace(kube: Kube, namespace: str) -> None:
+    """The namespace is there and takes part. Raises InvalidRequest saying how to let it."""
+    try:
+        found = kube.core.read_namespace(namespace, _request_timeout=5)
+    except ApiException as problem:
+        raise InvalidRequest(f"namespace {namespace} in context {kube.context}: {problem.reason}") from problem
+    if namespace == "default" or namespace.startswith("kube-"):
+        raise InvalidRequest(f"namespace {namespace} never takes part in experiments; use another")
+    if (found.metadata.labels or {}).get(ALLOWED_LABEL) != "true":
+        raise InvalidRequest(
+            f"namespace {namespace} does not take part; allow it with: "
+            f"kubectl --context {kube.context} label namespace {namespace} {ALLOWED_LABEL}=true"
+        )
+
+
+def _embedded(context: str) -> Target | None:
+    from gameday.cluster import find
+
+    running = find(context.removeprefix(_PREFIX))
+    return _of(running, lasting=True) if running is not None else None
+
+
+def _of(running: Running, *, lasting: bool) -> Target:
+    kube = connect(kubeconfig=running.kubeconfig, context=running.context)
+    return Target(running.kubeconfig, running.context, lasting, running, host=_host(kube))
+
+
+def _of_kubeconfig(context: str | None) -> Target:
+    try:
+        kube = connect(context=context)
+    except ClusterUnreachableError as problem:
+        raise InvalidRequest(f"{problem}; see 'kubectl config get-contexts' and 'gameday status'") from problem
+    if context is None and not kube.context.startswith(("kind-", _PREFIX)):
+        raise InvalidRequest(
+            f"the current context {kube.context} is neither embedded nor kind; to use it say --context {kube.context}"
+        )
+    try:
+        kube.check()
+    except ClusterUnreachableError as problem:
+        raise EnvironmentFailure(str(problem)) from problem
+    file = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+    return Target(Path(file), kube.context, lasting=True, host=_host(kube))
+
+
+def _host(kube: Kube) -> str:
+    return urlsplit(str(kube.client.configuration.host)).hostname or ""

@@ -1,0 +1,161 @@
+"""Rates judged at every look: confidence sequences for a share of failures.
+
+An interval made for one look at a fixed number of samples is wrong when one looks
+again and again and stops at will, which is what watching a fault window is. These
+bounds hold at all looks at once.
+
+The bound is Robbins' beta-binomial mixture with a uniform prior (H. Robbins,
+"Statistical methods related to the law of the iterated logarithm", 1970; Howard,
+Ramdas, McAuliffe, Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence
+sequences", Annals of Statistics 49(2), 2021, section 3). Of the mixture only the part
+on the side of the alternative is kept:
+
+    W(p) = integral over t in (0, p) of t^e (1-t)^(n-e) dt  /  ( p^e (1-p)^(n-e) )
+
+for e failures in n samples. While the running mean of the failure rate is at least p,
+W(p) is dominated by a non-negative martingale that starts at p <= 1 (log(1-q+q*x) is
+concave in q, so a mean that moves does no harm), hence by Ville's inequality it ever
+reaches 1/alpha with a chance of at most alpha. What is estimated is thus the mean of
+the rate over the window, be it steady or not. Pure arithmetic, no I/O.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["ALPHA", "Judgement", "Outcome", "judge_rate", "judge_share_within", "lower_bound", "samples_needed"]
+__all__ += ["upper_bound"]
+
+ALPHA = 0.05
+"""Chance of a wrong bound, over all looks together, when nothing else is said."""
+
+Outcome = Literal["holds", "violated", "undecided"]
+_MOST_SAMPLES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What `errors` in `samples` say about a limit, and the bounds it rests on.
+
+    `needed` is how many more samples, all clean, would make it hold (0 unless undecided).
+    """
+
+    outcome: Outcome
+    errors: int
+    samples: int
+    limit: float
+    lower: float
+    upper: float
+    needed: int = 0
+
+
+def upper_bound(errors: int, samples: int, alpha: float = ALPHA) -> float:
+    """The largest mean failure rate still credible: one-sided, valid at every look."""
+    _check(errors, samples, alpha)
+    if errors == samples:
+        return 1.0
+    low, high = errors / samples, 1.0
+    while high - low > 1e-9:  # noqa: PLR2004  # far below any limit worth judging
+        middle = (low + high) / 2
+        if _log_evidence(errors, samples, middle) >= -math.log(alpha):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def lower_bound(errors: int, samples: int, alpha: float = ALPHA) -> float:
+    """The smallest mean failure rate still credible: one-sided, valid at every look."""
+    _check(errors, samples, alpha)
+    return 1.0 - upper_bound(samples - errors, samples, alpha)
+
+
+def judge_rate(errors: int, samples: int, limit: float, alpha: float = ALPHA) -> Judgement:
+    """Is the mean failure rate below `limit` (0 < limit < 1)?
+
+    holds: its upper bound is below; violated: its lower bound is above; undecided otherwise.
+    """
+    if not 0 < limit < 1:
+        raise ValueError(f"a limit is between 0 and 1, not {limit}")
+    lower, upper = lower_bound(errors, samples, alpha), upper_bound(errors, samples, alpha)
+    if upper < limit:
+        return Judgement("holds", errors, samples, limit, lower, upper)
+    if lower > limit:
+        return Judgement("violated", errors, samples, limit, lower, upper)
+    needed = samples_needed(limit, alpha, errors=errors) - samples
+    return Judgement("undecided", errors, samples, limit, lower, upper, max(needed, 1))
+
+
+def judge_share_within(slow: int, samples: int, share: float, alpha: float = ALPHA) -> Judgement:
+    """A percentile as a share: "p95 is at most T" is "at least 0.95 take T or less".
+
+    `slow` counts the samples above T; `share` is what must be within it (0 < share < 1).
+    """
+    return judge_rate(slow, samples, 1.0 - share, alpha)
+
+
+def samples_needed(limit: float, alpha: float = ALPHA, *, errors: int = 0) -> int:
+    """How many samples, `errors` of them failed, make the upper bound fall below `limit`."""
+    if not 0 < limit < 1:
+        raise ValueError(f"a limit is between 0 and 1, not {limit}")
+    low = max(math.ceil(errors / limit), 1)
+    high = low + 1
+    while _log_evidence(errors, high, limit) < -math.log(alpha):
+        low, high = high, high * 2
+        if high > _MOST_SAMPLES:
+            return _MOST_SAMPLES
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _log_evidence(errors, middle, limit) < -math.log(alpha):
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _log_evidence(errors: int, samples: int, p: float) -> float:
+    """Log W(p) of the module's formula, for p at or above the observed rate."""
+    clean = samples - errors
+    if p >= 1.0:
+        return math.inf if clean else -math.log(samples + 1)
+    log_likelihood = (errors * math.log(p) if errors else 0.0) + clean * math.log1p(-p)
+    log_beta = math.lgamma(errors + 1) + math.lgamma(clean + 1) - math.lgamma(samples + 2)
+    return log_beta + _log_binomial_tail(errors + 1, samples + 1, p) - log_likelihood
+
+
+def _log_binomial_tail(at_least: int, of: int, p: float) -> float:
+    """Log P(Binomial(of, p) >= at_least), which is the regularised incomplete beta I_p(at_least, of-at_least+1).
+
+    Summed from the complement, which has few terms when failures are few.
+    """
+    if at_least <= 0:
+        return 0.0
+    mode = of * p
+    log_p, log_q = math.log(p), math.log1p(-p)
+
+    def log_term(k: int) -> float:
+        return math.lgamma(of + 1) - math.lgamma(k + 1) - math.lgamma(of - k + 1) + k * log_p + (of - k) * log_q
+
+    if at_least <= mode:
+        term, total, k = math.exp(log_term(at_least - 1)), 0.0, at_least - 1
+        while k >= 0 and term > 1e-18:  # noqa: PLR2004  # below double precision
+            total += term
+            term *= k * (1 - p) / ((of - k + 1) * p)
+            k -= 1
+        return math.log1p(-min(total, 1 - 1e-16))
+    base, total, ratio, k = log_term(at_least), 0.0, 1.0, at_least
+    while k <= of and ratio > 1e-18:  # noqa: PLR2004
+        total += ratio
+        ratio *= (of - k) * p / ((k + 1) * (1 - p))
+        k += 1
+    return base + math.log(total)
+
+
+def _check(errors: int, samples: int, alpha: float) -> None:
+    """Raise ValueError on numbers that cannot be counts of one series."""
+    if samples < 0 or not 0 <= errors <= samples:
+        raise ValueError(f"{errors} errors in {samples} samples cannot be")
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha is between 0 and 1, not {alpha}")

@@ -1,0 +1,67 @@
+"""The built-in error page: plain, complete, and needing no file, for when the page template is broken."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jinja2 import Environment, StrictUndefined
+
+FALLBACK_WORDS: Final[dict[str, dict[str, str]]] = {
+    "en": {
+        "title": "We'll be right back",
+        "heading": "Oh dear. Something went wrong.",
+        "apology": "We are sorry. This is our fault, not yours.",
+        "cause": "We are mending it right now.",
+        "retry": "Please go back and try again in a moment.",
+        "home": "Go to the home page",
+        "reference": "If you write to us, please quote",
+        "dog": "A dog's face, looking sorry",
+        "problem_title": "Service unavailable",
+        "problem_detail": "We are sorry: this is our fault, not yours. Please try again in a moment.",
+    },
+    "fr": {
+        "title": "Nous revenons tout de suite",
+        "heading": "Oh là là ! Quelque chose a mal tourné.",
+        "apology": "Nous sommes désolés. C'est notre faute, pas la vôtre.",
+        "cause": "Nous le réparons en ce moment même.",
+        "retry": "Revenez en arrière et réessayez dans un instant.",
+        "home": "Aller à la page d'accueil",
+        "reference": "Si vous nous écrivez, merci d'indiquer",
+        "dog": "La tête d'un chien à l'air désolé",
+        "problem_title": "Service indisponible",
+        "problem_detail": "Nous sommes désolés : c'est notre faute, pas la vôtre. Veuillez réessayer dans un instant.",
+    },
+}
+
+_SOURCE = """<!doctype html>
+<html lang="{{ lang }}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ words.title }}</title>
+<link rel="icon" href="data:,">
+<style>body{margin:12vh auto;max-width:34rem;padding:0 1.5rem;text-align:center;background:#fff7ec;color:#3a2a1f;\
+font:1.1rem/1.6 system-ui,sans-serif}a{color:#9a4a12}</style>
+</head>
+<body>
+<main data-page="error">
+<svg role="img" aria-label="{{ words.dog }}" viewBox="0 0 120 110" width="180">
+<path d="M22 52Q22 16 60 16t38 36q0 44-38 44T22 52z" fill="#d3935a"/>
+<path d="M34 22Q10 20 10 58q6 22 20 4zM86 22q24-2 24 36-6 22-20 4z" fill="#8a5428"/>
+<ellipse cx="60" cy="72" rx="22" ry="18" fill="#fff3e2"/>
+<path d="M52 62q8-5 16 0-1 9-8 11-7-2-8-11z" fill="#35241a"/>
+<circle cx="44" cy="48" r="5" fill="#35241a"/><circle cx="76" cy="48" r="5" fill="#35241a"/>
+<path d="M50 80q5 5 10-2 5 7 10 2" fill="none" stroke="#35241a" stroke-width="3" stroke-linecap="round"/>
+</svg>
+<h1>{{ words.heading }}</h1>
+<p><strong>{{ words.apology }}</strong></p>
+<p>{{ words.cause }} {{ words.retry }}</p>
+<p><a href="/">{{ words.home }}</a></p>
+<p><small>{{ words.reference }} <code>{{ request_id }}</code></small></p>
+</main>
+</body>
+</html>
+"""
+
+#: Rendered with ``lang``, ``words`` (of :data:`FALLBACK_WORDS`) and ``request_id``.
+FALLBACK_PAGE: Final = Environment(autoescape=True, undefined=StrictUndefined).from_string(_SOURCE)

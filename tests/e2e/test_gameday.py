@@ -1,0 +1,181 @@
+"""Whole game days, as a user runs them: a real cluster, a real storefront, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gameday.kube import connect
+from gameday.ledger import Ledger, differences, snapshot
+
+ROOT = Path(__file__).resolve().parents[2]
+FRIENDLY = "friendly-page-when-every-backend-is-dead"
+MAIL = "no-gift-alert-without-a-registry"
+UNDO_S = 7.0
+
+
+class GameDayProcess:
+    """`gameday` in a process of its own, its stderr in a file that can be awaited."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        """Start it; clusters and reports live below `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.err, self.out = folder / "stderr", folder / "stdout"
+        environment = {**os.environ, "GAMEDAY_STATE": str(folder / "state")}
+        environment.pop("KUBECONFIG", None)
+        command = [sys.executable, "-c", "from gameday.cli import main; main()", *words]
+        with self.err.open("w") as err, self.out.open("w") as out:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=err)
+
+    def await_line(self, pattern: str, timeout_s: float = 60.0) -> float:
+        """Wait for a line of progress; returns when it was seen (monotonic)."""
+        until = time.monotonic() + timeout_s
+        while not re.search(pattern, self.err.read_text()):
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < until, f"no {pattern!r} within {timeout_s} s:\n{self.said()}"
+            time.sleep(0.02)
+        return time.monotonic()
+
+    def end(self, timeout_s: float = 110.0) -> int:
+        """Its exit code."""
+        return self.process.wait(timeout_s)
+
+    def said(self) -> str:
+        """All it wrote."""
+        return self.err.read_text() + self.out.read_text()
+
+    def journal(self, run: str) -> dict[str, Any]:
+        """What a run's journal says of the game day."""
+        found: dict[str, Any] = json.loads((self.folder / "report" / run / "journal.json").read_text())
+        return found["gameday"]  # type: ignore[no-any-return]
+
+    def relatives(self) -> list[str]:
+        """Processes that work below this folder: cluster, pods and experiments. Ourselves aside."""
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (place / "cmdline").read_bytes() + (place / "environ").read_bytes()
+                where = str((place / "cwd").readlink())
+            except OSError:
+                continue
+            if str(self.folder).encode() in words or where.startswith(str(self.folder)):
+                found.append(f"{place.name}: {words[:80]!r}")
+        return found
+
+
+def run(folder: Path, *words: str) -> GameDayProcess:
+    """Start `gameday run` with its report below the folder."""
+    return GameDayProcess(folder, "run", *words, "--report", str(folder / "report"))
+
+
+def test_four_experiments_pass_on_the_sound_storefront(tmp_path: Path) -> None:
+    """The main job: one command, four verdicts, a report, and nothing left of it all."""
+    day = run(tmp_path / "day")
+    assert day.end() == 0, day.said()
+    assert re.search(r"^gameday: 4 passed in \d+ s$", day.out.read_text(), re.MULTILINE)
+    summary = json.loads((day.folder / "report" / "gameday.json").read_text())
+    assert [one["verdict"] for one in summary["runs"]] == ["passed"] * 4
+    for one in summary["runs"]:
+        assert day.journal(one["name"])["baseline_met"]
+        assert {"evidence.jsonl", "samples.jsonl", "mails.jsonl"} <= {
+            path.name for path in (day.folder / "report" / one["name"]).iterdir()
+        }
+    assert "4 passed" in (day.folder / "report" / "index.html").read_text()
+    assert day.relatives() == []
+
+
+def test_two_game_days_at_once_each_catch_a_weakness(tmp_path: Path) -> None:
+    """With a safeguard removed the experiment fails on the very hypothesis; two users do not meet."""
+    days = {
+        ("no-error-page", f"{FRIENDLY}--no-error-page", "failed-pages-are-friendly"): run(
+            tmp_path / "one", "--weakness", "no-error-page"
+        ),
+        ("no-event-join", f"{MAIL}--no-event-join", "no-unmatched-gift-alert"): run(
+            tmp_path / "two", "--weakness", "no-event-join"
+        ),
+    }
+    for (weakness, name, probe), day in days.items():
+        assert day.end() == 1, f"{weakness}: {day.said()}"
+        journal = day.journal(name)
+        assert (journal["verdict"], journal["baseline_met"]) == ("failed", True)
+        assert probe in journal["violated"]
+        assert journal["run"]["weakness_violates"] == probe
+
+
+def test_sigint_undoes_at_once_and_still_reports(tmp_path: Path) -> None:
+    """Ctrl-C, and again: all is undone within seconds, the report is written, the exit code is 130."""
+    day = run(tmp_path / "day", FRIENDLY)
+    day.await_line("fault in force")
+    asked = time.monotonic()
+    day.process.send_signal(signal.SIGINT)
+    day.await_line("interrupted by SIGINT")
+    day.process.send_signal(signal.SIGINT)
+    assert day.end(20) == 130, day.said()
+    assert time.monotonic() - asked < UNDO_S + 3
+    journal = day.journal(FRIENDLY)
+    assert (journal["verdict"], journal["run"]["differences"]) == ("inconclusive", [])
+    assert "interrupted by SIGINT" in journal["reason"]
+    assert "interrupted by SIGINT" in (day.folder / "report" / "index.html").read_text()
+    assert day.relatives() == []
+
+
+def test_past_the_deadline_is_inconclusive(tmp_path: Path) -> None:
+    """What did not come to its end is undone, and neither passed nor failed."""
+    day = run(tmp_path / "day", FRIENDLY, "--deadline", "10")
+    assert day.end(60) == 3, day.said()
+    assert "the deadline of 10 s passed" in day.journal(FRIENDLY)["reason"]
+
+
+def test_sigkill_leaves_no_process_behind(tmp_path: Path) -> None:
+    """The private cluster and every pod on it die with the command, whatever ended it."""
+    day = run(tmp_path / "day", FRIENDLY)
+    day.await_line("fault in force")
+    day.process.kill()
+    day.end()
+    until = time.monotonic() + 10
+    while (left := day.relatives()) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert left == []
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Any:
+    """A cluster that stays, with the storefront, as `gameday up` gives it."""
+    folder = tmp_path / "shop"
+    up = GameDayProcess(folder, "up")
+    assert up.end() == 0, up.said()
+    yield up
+    assert GameDayProcess(folder, "down").end() == 0
+    assert up.relatives() == []
+
+
+def test_sigkill_on_a_cluster_that_stays_leaves_no_fault_behind(shop: GameDayProcess) -> None:
+    """The experiment's own process undoes what its dead parent no longer can."""
+    kubeconfig = re.search(r"KUBECONFIG=(\S+)", shop.out.read_text())
+    assert kubeconfig
+    kube = connect(kubeconfig=kubeconfig[1])
+    before = snapshot(kube, "shop")
+    day = run(shop.folder, FRIENDLY, "--namespace", "shop")
+    day.await_line("fault in force")
+    assert differences(before, snapshot(kube, "shop"))
+    assert Ledger(kube, "shop").entries()
+    day.process.kill()
+    killed = time.monotonic()
+    while differences(before, snapshot(kube, "shop")) or Ledger(kube, "shop").entries():
+        assert time.monotonic() - killed < UNDO_S, "the fault is still there"
+        time.sleep(0.1)
+    revert = GameDayProcess(shop.folder, "revert")
+    assert revert.end() == 0, revert.said()
+    assert "no fault is on record" in revert.said()
+    second = GameDayProcess(shop.folder, "up")
+    assert (second.end(), "already" in second.said()) == (2, True)

@@ -1,0 +1,132 @@
+"""On a cluster that lives on, a killed runner leaves a ledger, and `gameday revert` restores every object."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gameday import evidence
+from gameday.kube import connect
+from gameday.ledger import Ledger, differences, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gameday.kube import Kube
+
+ROOT = Path(__file__).resolve().parents[2]
+GAMEDAY = str(Path(sys.executable).parent / "gameday")
+EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
+SHOP = ["--context", "gameday-local", "--namespace", "shop"]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment with state of its own, so that no other cluster of this user is touched."""
+    return {**os.environ, "GAMEDAY_STATE": str(tmp_path_factory.mktemp("state"))}
+
+
+@pytest.fixture(scope="module")
+def lasting(environment: dict[str, str]) -> Iterator[Kube]:
+    """A cluster that stays, with the storefront in the namespace `shop`."""
+    command([GAMEDAY, "up"], environment)
+    yield connect(kubeconfig=Path(environment["GAMEDAY_STATE"]) / "local" / "kubeconfig", context="gameday-local")
+    command([GAMEDAY, "down"], environment)
+
+
+def command(argv: list[str], environment: dict[str, str]) -> str:
+    """Run a command that must succeed; returns what it printed."""
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def home_status(kube: Kube) -> int:
+    """The status of the shop's home page, through the edge."""
+    address = kube.core.read_namespaced_service("edge", "shop").spec.cluster_ip
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(f"http://{address}:8080/", timeout=10) as reply:
+        return int(reply.status)
+
+
+def wait_for_fault(runner: subprocess.Popen[bytes], report: Path, timeout_s: float) -> int:
+    """Wait until the run has proven a fault in force; returns the experiment's process id."""
+    ends = time.monotonic() + timeout_s
+    while time.monotonic() < ends:
+        assert runner.poll() is None, f"the run ended with {runner.returncode} before its fault was in force"
+        for file in report.glob("*/evidence.jsonl"):
+            if any(fact["event"] == "fault-in-force" for fact in evidence.read(file)):
+                return child_of(runner.pid)
+        time.sleep(0.05)  # the file belongs to another process: there is no event to await
+    raise AssertionError(f"no fault in force within {timeout_s} s")
+
+
+def child_of(pid: int) -> int:
+    """The experiment's process below the runner's."""
+    children = [int(c) for t in Path(f"/proc/{pid}/task").iterdir() for c in (t / "children").read_text().split()]
+    return next(c for c in children if b"gameday.runner.experiment" in Path(f"/proc/{c}/cmdline").read_bytes())
+
+
+def await_end(pid: int, timeout_s: float) -> None:
+    """Wait for the end of a process that is not our child; fail when it lives on."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ready, _, _ = select.select([handle], [], [], timeout_s)
+    os.close(handle)
+    assert ready, f"process {pid} outlived its runner by {timeout_s} s"
+
+
+@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
+def test_after_kill_9_in_mid_fault_revert_restores_every_object(
+    file: Path, lasting: Kube, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """SIGKILL of all of a run leaves its fault in the ledger; `gameday revert` puts all back and the shop serves."""
+    before = snapshot(lasting, "shop")
+    experiment = kill_in_mid_fault(file, environment, tmp_path, spare_experiment=False)
+    await_end(experiment, 5)
+
+    held = Ledger(lasting, "shop").entries()
+    command([GAMEDAY, "revert", *SHOP], environment)
+
+    assert held, "the ledger held nothing although a fault was in force"
+    assert differences(before, snapshot(lasting, "shop")) == []
+    assert Ledger(lasting, "shop").entries() == []
+    assert home_status(lasting) == 200
+
+
+def test_an_experiment_whose_runner_was_killed_undoes_its_own_fault(
+    lasting: Kube, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """SIGKILL of the runner alone: the orphaned experiment plays its rollbacks, and nobody need revert."""
+    before = snapshot(lasting, "shop")
+    experiment = kill_in_mid_fault(EXPERIMENTS[0], environment, tmp_path, spare_experiment=True)
+    await_end(experiment, 20)
+
+    assert Ledger(lasting, "shop").entries() == []
+    assert differences(before, snapshot(lasting, "shop")) == []
+
+
+def kill_in_mid_fault(file: Path, environment: dict[str, str], report: Path, *, spare_experiment: bool) -> int:
+    """Run an experiment in the shop, and kill -9 its runner once a fault is in force; returns the experiment's pid."""
+    argv = [GAMEDAY, "run", str(file), *SHOP, "--report", str(report)]
+    runner = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        experiment = wait_for_fault(runner, report, 60)
+        runner.kill()
+        if not spare_experiment:
+            os.kill(experiment, signal.SIGKILL)
+    finally:
+        runner.kill()
+        runner.wait()
+    return experiment

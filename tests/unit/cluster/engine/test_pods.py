@@ -1,0 +1,285 @@
+"""Pods as processes: what runs in them, how they fail, how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tests.unit.cluster.engine.lab import ended, engine, running, state_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVE = ["python", "-m", "http.server", "--bind", "$(POD_IP)", "8080"]
+POD_IP = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+HTTP = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
+
+
+def script(text: str) -> list[str]:
+    """A command that runs a Python script in a fresh interpreter."""
+    return [sys.executable, "-c", text]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_pod_runs_to_its_end_and_keeps_its_output(tmp_path: Path) -> None:
+    """A pod that is not to be restarted succeeds, and its output can be read afterwards."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            lab.pod("job", ["sh", "-c", "echo one; echo two >&2"], spec_restartPolicy="Never")
+            pod = await lab.until("pods", "job", ended)
+            assert pod["status"]["phase"] == "Succeeded"
+            assert state_of(pod)["state"]["terminated"]["reason"] == "Completed"
+            assert lab.log("job") == "one\ntwo"
+
+    asyncio.run(story())
+
+
+def test_init_containers_run_in_order_and_share_an_empty_dir(tmp_path: Path) -> None:
+    """What an init container writes into an emptyDir is there for the next ones, by the mount path."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            mount = [{"name": "work", "mountPath": "/var/work"}]
+            init = [
+                {"name": n, "image": "gameday/storefront:dev", "volumeMounts": mount,
+                 "command": ["sh", "-c", f"echo {n} >> /var/work/log"]} for n in ("first", "second")
+            ]  # fmt: skip
+            lab.pod("job", ["cat", "/var/work/log"], volumeMounts=mount, spec_restartPolicy="Never",
+                    spec_volumes=[{"name": "work", "emptyDir": {}}], spec_initContainers=init)  # fmt: skip
+            pod = await lab.until("pods", "job", ended)
+            assert lab.log("job") == "first\nsecond"
+            assert [c["state"]["terminated"]["exitCode"] for c in pod["status"]["initContainerStatuses"]] == [0, 0]
+
+    asyncio.run(story())
+
+
+def test_environment_comes_from_all_its_sources(tmp_path: Path) -> None:
+    """Values, ConfigMaps, Secrets, fields, Services and references to earlier variables all arrive."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            lab.create("configmaps", "conf", data={"COLOUR": "green", "SIZE": "9"})
+            lab.create("secrets", "key", data={"password": "aHVzaA=="})
+            lab.create("services", "cart-api", spec={"clusterIP": "127.0.9.9", "ports": [{"name": "http", "port": 80}]})
+            env = [
+                {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "key", "key": "password"}}},
+                {"name": "URL", "value": "http://$(CART_API_SERVICE_HOST):$(CART_API_SERVICE_PORT_HTTP)/$$(X)$(NOPE)"},
+                {"name": "SIZE", "value": "10"},
+            ]
+            command = ["sh", "-c", "echo $COLOUR $SIZE $PASSWORD $URL $HOSTNAME"]
+            lab.pod("job", command, env=env, envFrom=[{"configMapRef": {"name": "conf"}}], spec_restartPolicy="Never")
+            await lab.until("pods", "job", ended)
+            assert lab.log("job") == "green 10 hush http://127.0.9.9:80/$(X)$(NOPE) job"
+
+    asyncio.run(story())
+
+
+def test_a_changed_config_map_reaches_the_volume_whole(tmp_path: Path) -> None:
+    """A mounted ConfigMap is refreshed within half a second or so, by one rename."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            lab.create("configmaps", "conf", data={"a": "1", "b": "1"})
+            text = "import sys,time,pathlib\np=pathlib.Path(sys.argv[1])\n"
+            text += "while (p/'a').read_text() == '1': time.sleep(.02)\n"
+            text += "print((p/'a').read_text(), (p/'b').read_text(), (p/'c').exists())"
+            mounts = [{"name": "conf", "mountPath": "/etc/conf"}]
+            volumes = [{"name": "conf", "configMap": {"name": "conf"}}]
+            lab.pod("job", [*script(text), "/etc/conf"], volumeMounts=mounts, spec_volumes=volumes,
+                    spec_restartPolicy="Never")  # fmt: skip
+            await lab.until("pods", "job", running)
+            changed = time.monotonic()
+            lab.store.update(
+                "configmaps", {"metadata": {"name": "conf", "namespace": "shop"}, "data": {"a": "2", "b": "2"}}
+            )
+            await lab.until("pods", "job", ended)
+            assert lab.log("job") == "2 2 False"
+            assert time.monotonic() - changed < 3
+
+    asyncio.run(story())
+
+
+def test_an_unknown_image_is_not_pulled(tmp_path: Path) -> None:
+    """An image that the cluster does not know ends in ImagePullBackOff, and the message names those it knows."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            lab.pod("odd", ["true"], image="busybox:1")
+            pod = await lab.until(
+                "pods",
+                "odd",
+                lambda p: state_of(p).get("state", {}).get("waiting", {}).get("reason") == "ImagePullBackOff",
+            )
+            assert "gameday/storefront" in state_of(pod)["state"]["waiting"]["message"]
+            assert pod["status"]["phase"] == "Pending"
+
+    asyncio.run(story())
+
+
+def test_a_crashing_container_backs_off(tmp_path: Path) -> None:
+    """The first restart is immediate, then CrashLoopBackOff says 10 s; the previous output can be read."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            lab.pod("bad", ["sh", "-c", "echo boom; exit 3"])
+            pod = await lab.until(
+                "pods",
+                "bad",
+                lambda p: state_of(p).get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff",
+            )
+            status = state_of(pod)
+            assert status["restartCount"] == 1
+            assert status["lastState"]["terminated"]["exitCode"] == 3
+            assert "back-off 10s" in status["state"]["waiting"]["message"]
+            assert lab.log("bad", previous=True) == "boom"
+
+    asyncio.run(story())
+
+
+def test_readiness_follows_the_probe(tmp_path: Path) -> None:
+    """A pod is ready when its probe succeeds, and no longer when that fails three times."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            probe = {"exec": {"command": ["test", "-e", "/w/ok"]}, "periodSeconds": 1, "failureThreshold": 1}
+            command = ["sh", "-c", "touch /w/ok; trap 'rm /w/ok' USR1; while :; do sleep 0.05; done"]
+            lab.pod("web", command, readinessProbe=probe, volumeMounts=[{"name": "w", "mountPath": "/w"}],
+                    spec_volumes=[{"name": "w", "emptyDir": {}}])  # fmt: skip
+            pod = await lab.until("pods", "web", lambda p: state_of(p).get("ready"))
+            conditions = {c["type"]: c["status"] for c in pod["status"]["conditions"]}
+            assert conditions["Ready"] == conditions["ContainersReady"] == "True"
+            (tmp_path / "pods" / pod["metadata"]["uid"] / "volumes" / "w" / "ok").unlink()
+            pod = await lab.until("pods", "web", lambda p: not state_of(p).get("ready"))
+            assert running(pod)
+
+    asyncio.run(story())
+
+
+def test_a_failed_liveness_probe_restarts_the_container(tmp_path: Path) -> None:
+    """A container whose liveness probe fails is ended and started again."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
+            lab.pod("web", ["sleep", "100"], livenessProbe=probe)
+            pod = await lab.until("pods", "web", lambda p: state_of(p).get("restartCount") == 1 and running(p))
+            assert state_of(pod)["lastState"]["terminated"]["exitCode"] == 143
+
+    asyncio.run(story())
+
+
+def test_deletion_is_graceful_and_then_takes_all_processes(tmp_path: Path) -> None:
+    """SIGTERM goes to the main process; what it leaves behind, in other sessions too, is killed."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            text = (
+                "import signal,subprocess,sys,time\n"
+                "child = subprocess.Popen(['sleep', '100'], start_new_session=True)\n"
+                "print(child.pid, flush=True)\n"
+                "def end(*_):\n    print('bye', flush=True); sys.exit(0)\n"
+                "signal.signal(signal.SIGTERM, end)\n"
+                "while True: time.sleep(0.05)\n"
+            )
+            lab.pod("web", script(text))
+            pod = await lab.until("pods", "web", running)
+            while not lab.log("web"):  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.02)
+            child = int(lab.log("web"))
+            began = time.monotonic()
+            lab.store.delete("pods", "shop", "web")
+            assert "deletionTimestamp" in lab.store.get("pods", "shop", "web")["metadata"]
+            await lab.until_gone("pods", "web")
+            assert time.monotonic() - began < 3
+            assert lab.log("web").endswith("bye")
+            assert not alive(child)
+        assert not (tmp_path / "pods" / pod["metadata"]["uid"]).exists()
+
+    asyncio.run(story())
+
+
+def test_a_pod_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path) -> None:
+    """SIGKILL comes when the grace period is over, not before."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            lab.pod("deaf", ["sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done"])
+            await lab.until("pods", "deaf", running)
+            while not lab.log("deaf"):  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.02)
+            began = time.monotonic()
+            lab.store.delete("pods", "shop", "deaf", grace_s=1)
+            await lab.until_gone("pods", "deaf")
+            assert 0.9 < time.monotonic() - began < 2.5
+
+    asyncio.run(story())
+
+
+def test_pre_stop_runs_before_sigterm(tmp_path: Path) -> None:
+    """The hook has ended when the main process is told to end."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            hook = {"preStop": {"exec": {"command": ["sh", "-c", "sleep 0.2; echo hook >> /w/log"]}}}
+            command = ["sh", "-c", "echo up; trap 'cat /w/log; exit 0' TERM; while :; do sleep 0.05; done"]
+            lab.pod("web", command, lifecycle=hook, volumeMounts=[{"name": "w", "mountPath": "/w"}],
+                    spec_volumes=[{"name": "w", "emptyDir": {}}])  # fmt: skip
+            await lab.until("pods", "web", running)
+            while not lab.log("web"):  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.02)
+            lab.store.delete("pods", "shop", "web")
+            await lab.until_gone("pods", "web")
+            assert lab.log("web") == "up\nhook"
+
+    asyncio.run(story())
+
+
+def test_a_python_service_starts_in_a_fresh_session(tmp_path: Path) -> None:
+    """`python -m` forks from the warm parent: own process group, own environment, asyncio works."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            (tmp_path / "probe_me.py").write_text(
+                "import asyncio, os, signal, sys\n"
+                "async def main(): await asyncio.sleep(0.01); return await asyncio.to_thread(os.getsid, 0)\n"
+                "sid = asyncio.run(main())\n"
+                "print(sid == os.getpid(), __name__, sys.argv[1:], os.environ['A'], 'KUBECONFIG' in os.environ,\n"
+                "      signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, len(os.listdir('/proc/self/fd')))\n"
+            )
+            env = [{"name": "A", "value": "1"}, {"name": "PYTHONPATH", "value": str(tmp_path)}]
+            lab.pod("job", ["python", "-m", "probe_me", "x"], env=env, spec_restartPolicy="Never")
+            await lab.until("pods", "job", ended)
+            assert lab.log("job") == "True __main__ ['x'] 1 False True 4"
+
+    asyncio.run(story())
+
+
+def test_the_end_of_the_warm_parent_is_noticed_and_takes_the_pods(tmp_path: Path) -> None:
+    """When the warm parent is killed, its containers die and the runtime says so."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            lab.pod("web", ["sh", "-c", "echo $$$$; exec sleep 100"])
+            await lab.until("pods", "web", running)
+            while not lab.log("web"):  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.02)
+            pid = int(lab.log("web"))
+            os.kill(lab.runtime.pid, 9)
+            async with asyncio.timeout(2):
+                await lab.runtime.lost.wait()
+                while alive(pid):  # noqa: ASYNC110 - the kernel's doing
+                    await asyncio.sleep(0.02)
+
+    asyncio.run(story())

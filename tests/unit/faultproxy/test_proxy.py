@@ -1,0 +1,274 @@
+"""The fault proxy as a process, with real sockets and a real HTTP server behind it."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gameday.ledger.exchange import ExchangeError, exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOKEN = "a-test-token"
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.create_server((HOST, 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers GET and POST with what it was sent, on connections that stay open."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Echo the body."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0"))) or self.path.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST  # noqa: N815  # http.server names it
+
+    def log_message(self, *args: Any) -> None:
+        """Be quiet."""
+
+
+@dataclass
+class Proxy:
+    """A proxy under test."""
+
+    process: subprocess.Popen[str]
+    port: int
+    raw_port: int
+    control: str
+    listener: socket.socket
+
+    def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
+        """One control exchange."""
+        return exchange(self.control + path, method=method, body=body, token=TOKEN)
+
+    def delay(self, latency_ms: float, ttl_s: float = 30, fault: str = "f1", jitter_ms: float = 0) -> Any:
+        """Set a delay."""
+        body = {"id": fault, "latency_ms": latency_ms, "jitter_ms": jitter_ms, "ttl_s": ttl_s}
+        return self.ask("/fault", "POST", body)
+
+    def connect(self) -> http.client.HTTPConnection:
+        """An HTTP connection through it."""
+        return http.client.HTTPConnection(HOST, self.port, timeout=10)
+
+
+def timed(connection: http.client.HTTPConnection) -> float:
+    """Seconds that a GET takes."""
+    started = time.monotonic()
+    connection.request("GET", "/x")
+    assert connection.getresponse().read() == b"/x"
+    return time.monotonic() - started
+
+
+def await_start(process: subprocess.Popen[str]) -> None:
+    """Wait for the line that says it listens."""
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], 20)
+    assert readable
+    assert "fault proxy" in process.stdout.readline()
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    """A proxy before an HTTP server (first port) and before a bare listener (second port)."""
+    server = http.server.ThreadingHTTPServer((HOST, 0), Echo)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    listener = socket.create_server((HOST, 0))
+    listener.settimeout(10)
+    port, raw_port, control = free_port(), free_port(), free_port()
+    environment = {
+        **os.environ,
+        "POD_IP": HOST,
+        "ROUTES": f"{port}={server.server_address[1]},{raw_port}={listener.getsockname()[1]}",
+        "UPSTREAM_HOST": HOST,
+        "CONTROL_PORT": str(control),
+        "CONTROL_TOKEN": TOKEN,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gameday.faultproxy"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        await_start(process)
+        yield Proxy(process, port, raw_port, f"http://{HOST}:{control}", listener)
+    finally:
+        process.kill()
+        process.communicate()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        listener.close()
+
+
+def test_it_passes_requests_through(proxy: Proxy) -> None:
+    """Without a fault, bodies arrive whole, connections stay open, and everything is counted."""
+    connection = proxy.connect()
+    body = os.urandom(300_000)
+    for _ in range(3):
+        connection.request("POST", "/", body)
+        assert connection.getresponse().read() == body
+    stats = proxy.ask("/stats")
+    assert (stats["connections"], stats["requests"], stats["faults"]) == (1, 3, {})
+    assert stats["bytes_up"] > 900_000
+    assert stats["bytes_down"] > 900_000
+
+
+def test_a_delay_reaches_open_connections_and_ends_at_once(proxy: Proxy) -> None:
+    """Onset and undo are one control call each, for connections that were there before too."""
+    connection = proxy.connect()
+    assert timed(connection) < 0.2
+    assert proxy.delay(300)["faults"]["f1"]["latency_ms"] == 300
+    assert 0.3 <= timed(connection) < 1.0
+    assert proxy.ask("/fault/f1", "DELETE")["faults"] == {}
+    assert timed(connection) < 0.2
+    touched = proxy.ask("/stats")["faults"]["f1"]
+    assert (touched["messages"], touched["requests"], touched["clients"]) == (1, 1, {HOST: 1})
+
+
+def test_clearing_releases_what_is_held_back(proxy: Proxy) -> None:
+    """A request that waits in the proxy goes on the moment the fault is cleared."""
+    proxy.delay(30_000)
+    connection = proxy.connect()
+    started = time.monotonic()
+    connection.request("GET", "/x")
+    while not proxy.ask("/stats")["faults"]["f1"]["messages"]:
+        assert time.monotonic() < started + 5
+    proxy.ask("/fault/f1", "DELETE")
+    assert connection.getresponse().read() == b"/x"
+    assert time.monotonic() - started < 5
+
+
+def test_a_fault_ends_by_itself_when_its_time_to_live_is_over(proxy: Proxy) -> None:
+    """Nobody has to come back for it."""
+    proxy.delay(30_000, ttl_s=0.3)
+    assert timed(proxy.connect()) < 3
+    assert proxy.ask("/fault")["faults"] == {}
+
+
+def test_delayed_chunks_keep_their_order_and_do_not_add_up(proxy: Proxy) -> None:
+    """A large body is late by the latency once, not once a chunk, and arrives as it was sent."""
+    proxy.delay(200, jitter_ms=100)
+    body = os.urandom(2_000_000)
+    connection = proxy.connect()
+    started = time.monotonic()
+    connection.request("POST", "/", body)
+    assert connection.getresponse().read() == body
+    assert 0.1 <= time.monotonic() - started < 3
+
+
+def test_half_close_passes_through(proxy: Proxy) -> None:
+    """The upstream sees the client's end of file, and can still answer."""
+    with socket.create_connection((HOST, proxy.raw_port), timeout=10) as client:
+        upstream, _ = proxy.listener.accept()
+        with upstream:
+            upstream.settimeout(10)
+            client.sendall(b"all I have")
+            client.shutdown(socket.SHUT_WR)
+            assert upstream.recv(100) == b"all I have"
+            assert upstream.recv(100) == b""
+            upstream.sendall(b"late answer")
+            upstream.shutdown(socket.SHUT_WR)
+        assert client.recv(100) == b"late answer"
+        assert client.recv(100) == b""
+
+
+def test_a_reset_passes_through(proxy: Proxy) -> None:
+    """When the upstream resets, the client sees a reset, not a tidy end."""
+    with socket.create_connection((HOST, proxy.raw_port), timeout=10) as client:
+        upstream, _ = proxy.listener.accept()
+        upstream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        upstream.close()
+        with pytest.raises(ConnectionResetError):
+            client.recv(100)
+
+
+def test_an_upstream_that_refuses_resets_the_client(proxy: Proxy) -> None:
+    """A dead upstream is a failed connection, never an empty success."""
+    proxy.listener.close()
+    with (  # the reset may come before connecting has returned
+        pytest.raises(ConnectionResetError),
+        socket.create_connection((HOST, proxy.raw_port), timeout=10) as client,
+    ):
+        client.recv(100)
+    assert proxy.ask("/stats")["refused"] == 1
+
+
+def test_control_wants_its_token(proxy: Proxy) -> None:
+    """Everything but readiness answers 401 without the token."""
+    assert exchange(f"{proxy.control}/ready") == {"ready": True}
+    for path, method in (("/stats", "GET"), ("/fault", "GET"), ("/fault", "POST"), ("/fault/f1", "DELETE")):
+        with pytest.raises(ExchangeError, match="401"):
+            exchange(proxy.control + path, method=method, body={}, token="wrong")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"id": "f"}, {"id": "f", "latency_ms": -1, "ttl_s": 1}, {"id": "f", "latency_ms": "1", "ttl_s": 1}, [],
+     {"id": "f", "latency_ms": 1}, {"id": "f", "latency_ms": 1, "ttl_s": 1, "x": 1}],
+)  # fmt: skip
+def test_a_fault_that_makes_no_sense_is_refused(proxy: Proxy, body: Any) -> None:
+    """The answer is 400 and nothing is in force."""
+    with pytest.raises(ExchangeError, match="400"):
+        proxy.ask("/fault", "POST", body)
+    assert proxy.ask("/fault")["faults"] == {}
+
+
+def test_one_fault_at_a_time(proxy: Proxy) -> None:
+    """A second id is refused, the same id renews, and clearing an unknown id changes nothing."""
+    proxy.delay(10)
+    with pytest.raises(ExchangeError, match="409"):
+        proxy.delay(20, fault="f2")
+    proxy.delay(20)
+    assert proxy.ask("/fault/f2", "DELETE")["faults"]["f1"]["latency_ms"] == 20
+
+
+def test_on_sigterm_an_exchange_under_way_is_finished(proxy: Proxy) -> None:
+    """It answers what it has taken, turns unready, and leaves with status 0."""
+    idle = proxy.connect()
+    timed(idle)
+    with socket.create_connection((HOST, proxy.raw_port), timeout=10) as client:
+        upstream, _ = proxy.listener.accept()
+        with upstream:
+            client.sendall(b"question")
+            assert upstream.recv(100) == b"question"
+            proxy.process.send_signal(signal.SIGTERM)
+            upstream.sendall(b"answer")
+            assert client.recv(100) == b"answer"
+            assert client.recv(100) == b""
+    assert proxy.process.wait(timeout=10) == 0
+
+
+def test_settings_that_are_missing_are_named() -> None:
+    """It says which variable it lacks, in one line, and exits with 2."""
+    environment = {k: v for k, v in os.environ.items() if k != "ROUTES"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "gameday.faultproxy"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("fault proxy: ROUTES")
+    assert ran.stderr.count("\n") == 1

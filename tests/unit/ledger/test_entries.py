@@ -1,0 +1,87 @@
+"""Ledger entries: what is written reads back the same, and nonsense is refused by name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gameday.ledger import (
+    ClearDelay,
+    DeleteMade,
+    Entry,
+    EntryError,
+    NoUndo,
+    Operation,
+    SetConfig,
+    SetReplicas,
+    SetSelector,
+    new_fault_id,
+)
+
+OPERATIONS: list[Operation] = [
+    SetReplicas("web", "u1", 2, 0),
+    SetSelector("web", "u2", {"app": "web"}, {"gameday.dev/fault-proxy": "web"}),
+    SetConfig("mailer-config", "u3", {"a": "old", "b": None}, {"a": "new", "b": "made"}),
+    DeleteMade("Deployment", "web-gameday-proxy"),
+    ClearDelay("catalog"),
+    NoUndo(("web", "cart")),
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.op)
+def test_every_operation_survives_the_ledger(operation: Operation) -> None:
+    """An entry read back equals the one written."""
+    entry = Entry(new_fault_id("x"), "x", (operation,), {"name": "web"}, {"sha": "1"}, 12.5, 60)
+    assert Entry.from_json(entry.id, entry.to_json()) == entry
+    assert Entry.from_json(entry.id, entry.in_force().to_json()).state == "in-force"
+
+
+def entry_with(**changes: Any) -> str:
+    """The text of a sound entry `f`, with some fields changed."""
+    data = json.loads(Entry("f", "x", (SetReplicas("web", "u", 2, 0),)).to_json())
+    return json.dumps({**data, **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "ledger entry f"),
+        ("[]", "not a mapping"),
+        (entry_with(format=2), "format is 2"),
+        (entry_with(id="g"), "id is 'g'"),
+        (entry_with(state="done"), "state is 'done'"),
+        (entry_with(ttl_s="soon"), "ttl_s is 'soon'"),
+        (entry_with(made_at=True), "made_at is True"),
+        (entry_with(surprise=1), "unknown fields ['surprise']"),
+        (entry_with(undo=[]), "at least one operation"),
+        (entry_with(undo=[{"op": "exec", "command": "rm"}]), "unknown undo operation 'exec'"),
+        (entry_with(undo=[{"op": "delete", "kind": "Namespace", "name": "shop"}]), "kind is 'Namespace'"),
+        (entry_with(undo=[{"op": "delete", "kind": "Service"}]), "has the fields ['kind']"),
+        (entry_with(undo=[{"op": "none", "deployments": [1]}]), "expected a list of texts"),
+        (
+            entry_with(undo=[{"op": "set-replicas", "deployment": "a", "uid": "u", "old": -1, "fault": 0}]),
+            "old is '-1'",
+        ),
+        (
+            entry_with(undo=[{"op": "set-replicas", "deployment": "a", "uid": "u", "old": True, "fault": 0}]),
+            "old is 'True'",
+        ),
+        (entry_with(undo=[{"op": "clear-delay", "service": ""}]), "expected a text"),
+    ],
+)
+def test_an_entry_that_is_not_understood_is_refused_by_name(text: str, says: str) -> None:
+    """The error names the entry and what is wrong with it, in one line."""
+    with pytest.raises(EntryError) as caught:
+        Entry.from_json("f", text)
+    assert "ledger entry f" in str(caught.value)
+    assert says in str(caught.value)
+    assert "nothing of it was executed" in str(caught.value)
+
+
+def test_fault_ids_are_fresh_and_fit_a_config_map_key() -> None:
+    """Two ids of one kind differ, and hold only characters that a data key may have."""
+    one, other = new_fault_id("scale-to-zero"), new_fault_id("scale-to-zero")
+    assert one != other
+    assert one.replace("-", "").isalnum()

@@ -1,0 +1,176 @@
+"""Shoppers against a real HTTP server that behaves, lies, hangs and forgets."""
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+from gameday.load.behaviours import CartBook
+from gameday.load.client import Answer
+from gameday.load.samples import Recorder
+from gameday.load.shoppers import Plan, Shoppers
+from gameday.load.stalls import Heartbeat, Stall
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@contextmanager
+def _shop(handler: Handler) -> Iterator[str]:
+    """A server on a free loopback port; yields its URL."""
+    ready, opened = threading.Event(), []
+
+    async def serve() -> None:
+        runner = web.AppRunner(_app(handler), shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        closing = asyncio.Event()
+        opened.append((f"http://127.0.0.1:{runner.addresses[0][1]}", asyncio.get_running_loop(), closing))
+        ready.set()
+        await closing.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert ready.wait(5)
+    url, loop, closing = opened[0]
+    try:
+        yield url
+    finally:
+        loop.call_soon_threadsafe(closing.set)
+        thread.join()
+
+
+def _app(handler: Handler) -> web.Application:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    return app
+
+
+@contextmanager
+def _crowd(url: str, mix: dict[str, float], folder: Path | None = None, rate: float = 100) -> Iterator[Shoppers]:
+    plan = Plan(seed=1, rate_per_s=rate, mix=mix, max_duration_s=1.0, carts=2)
+    crowd = Shoppers(url, plan, Recorder(folder), Heartbeat())
+    crowd.start()
+    try:
+        yield crowd
+    finally:
+        crowd.stop()
+
+
+async def _good(request: web.Request) -> web.StreamResponse:
+    """A shop that does all it should."""
+    path = request.path
+    if path == "/":
+        return web.Response(text='<a href="/product/p001">', content_type="text/html")
+    if path.startswith("/product/"):
+        return web.Response(text=path, content_type="text/html")
+    if path == "/cart/items":
+        sent = await request.json()
+        return web.json_response({"cart": sent.get("cart") or uuid.uuid4().hex, "items": []}, status=201)
+    if path == "/cart":
+        everything = [{"product": f"p{n:03d}", "quantity": 99} for n in range(41)]
+        return web.json_response({"cart": request.query["id"], "items": everything})
+    if path == "/checkout":
+        return web.json_response({"order": f"o-{request.headers['Idempotency-Key']}"}, status=201)
+    return web.json_response({"gift": f"g-{request.headers['Idempotency-Key']}", "registry": "r"}, status=201)
+
+
+def test_a_good_shop_pleases_everybody(tmp_path: Path) -> None:
+    """No sample failed, promises are noted, both files are written, and the crowd goes home by itself."""
+    mix = {"home": 1.0, "product": 1.0, "buy": 1.0, "cart": 1.0, "gift": 1.0}
+    with _shop(_good) as url, _crowd(url, mix, tmp_path) as crowd:
+        assert crowd.settle(time.time() + 0.5)
+        crowd._thread.join(5)
+        assert not crowd.running
+    samples = crowd.recorder.samples()
+    assert len(samples) > 100
+    assert [s for s in samples if s.failed] == []
+    assert {s.behaviour for s in samples} == set(mix)
+    assert len(crowd.recorder.confirmed("order")) == 20
+    assert len(crowd.recorder.confirmed("gift")) == 20
+    assert crowd.carts.checks() > 0
+    assert crowd.carts.losses() == []
+    assert crowd.problem is None
+    assert len((tmp_path / "samples.jsonl").read_text().splitlines()) == len(samples)
+    assert "order" in (tmp_path / "confirmed.jsonl").read_text()
+
+
+def test_a_page_that_says_200_and_is_another_is_failed() -> None:
+    """A status is not a page."""
+
+    async def lies(_: web.Request) -> web.StreamResponse:
+        return web.Response(text="<h1>Sorry</h1>", content_type="text/html")
+
+    with _shop(lies) as url, _crowd(url, {"home": 1, "product": 1}) as crowd:
+        crowd.settle(time.time() + 0.2)
+    samples = crowd.recorder.samples()
+    assert samples
+    assert all(s.failed and any("status 200" in p for p in s.friendly_problems) for s in samples)
+
+
+def test_a_fallback_is_what_it_says() -> None:
+    """200 with X-Fallback is a good answer, and is counted as a fallback."""
+
+    async def falls_back(_: web.Request) -> web.StreamResponse:
+        return web.Response(text="<h1>Welcome</h1>", headers={"X-Fallback": "catalog"}, content_type="text/html")
+
+    with _shop(falls_back) as url, _crowd(url, {"home": 1}) as crowd:
+        crowd.settle(time.time() + 0.2)
+    assert all(s.fallback and not s.failed for s in crowd.recorder.samples())
+
+
+def test_what_is_in_flight_when_they_are_cut_off_has_failed() -> None:
+    """Nobody's request is forgotten."""
+
+    async def hangs(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+    with _shop(hangs) as url, _crowd(url, {"home": 1}, rate=20) as crowd:
+        time.sleep(0.3)
+        assert crowd.known_until() < time.time() - 0.1
+        crowd.stop()
+        samples = crowd.recorder.samples()
+    assert samples
+    assert all(s.failed and s.status is None and s.friendly_problems for s in samples)
+    assert crowd.recorder.in_flight() == []
+
+
+def test_a_dead_shop_fails_each_request_and_every_checkout() -> None:
+    """A checkout that was never reached counts as one that failed."""
+    with _shop(_good) as url:
+        pass
+    with _crowd(url, {"buy": 1}) as crowd:
+        crowd.settle(time.time() + 0.2)
+    checkouts = [s for s in crowd.recorder.samples() if s.path == "/checkout"]
+    assert checkouts
+    assert all(s.failed and s.sent_at is None for s in checkouts)
+
+
+def test_carts_remember_what_was_acknowledged() -> None:
+    """An item that is gone is a loss; an answer that is an error says nothing."""
+    book = CartBook()
+    book.acknowledge("c1", "p001", 2)
+    book.check("c1", {"p001": 2}, Answer(503, failed=True))
+    assert (book.checks(), book.losses()) == (0, [])
+    book.check("c1", {"p001": 2}, Answer(200, failed=False, data={"items": [{"product": "p001", "quantity": 2}]}))
+    assert (book.checks(), book.losses()) == (1, [])
+    book.check("c1", {"p001": 2}, Answer(200, failed=False, data={"items": []}))
+    book.check("c1", {"p001": 2}, Answer(404, failed=True))
+    assert len(book.losses()) == 2
+
+
+def test_stalls_that_overlap_are_one() -> None:
+    """The heartbeat and the shoppers may both notice."""
+    heartbeat = Heartbeat()
+    heartbeat.note(10, 12, "heartbeat")
+    heartbeat.note(11, 13, "shoppers")
+    heartbeat.note(10.5, 11, "shoppers")
+    assert heartbeat.stalls() == [Stall(10, 13)]
+    assert heartbeat.stalls()[0].touches(12.5, 20)
+    assert not heartbeat.stalls()[0].touches(13.1, 20)

@@ -1,0 +1,143 @@
+"""What the probes make of samples."""
+
+from typing import Any, cast
+
+from gameday.activities.books import Gift, Mail
+from gameday.activities.probes.mail import measure_form, measure_matches
+from gameday.activities.probes.orders import measure_orders
+from gameday.activities.probes.pages import (
+    measure_error_rate,
+    measure_fallback,
+    measure_friendliness,
+    measure_latency,
+)
+from gameday.activities.session import Session, View
+from gameday.load.samples import Sample
+from gameday.load.stalls import Stall
+
+GIFT = Gift("g1", "r0001", "customer-0001@shop.example", ("Pram", "Landau"))
+LINK = "/registry/r0001/items/g1"
+
+
+def _sample(at: float = 0.0, *, behaviour: str = "product", error: str | None = None, **more: Any) -> Sample:
+    path = "/checkout" if behaviour == "buy" else "/"
+    status = more.pop("status", 503 if error else 200)
+    return Sample(at, at, at + 0.1, behaviour, "GET", path, status, more.pop("latency_ms", 100), error, **more)
+
+
+def _view(samples: list[Sample], *, baseline: bool = False, final: bool = True, **more: Any) -> View:
+    stalls, before = tuple(more.get("stalls", ())), tuple(more.get("before", ()))
+    return View(baseline, 0, 100, tuple(samples), before, stalls, final, cast("Session", None))
+
+
+def _mail(**fields: Any) -> Mail:
+    known: dict[str, Any] = {
+        "id": "m1",
+        "to": (GIFT.owner_email,),
+        "subject": "A gift for you",
+        "created_at": 5.0,
+        "template": "gift-alert",
+        "event": "g1",
+        "text": f"Pram is on its way. See http://shop.example{LINK}",
+        "html": f"<p>Pram is on its way</p><a href='http://shop.example{LINK}'>see</a>",
+    }
+    return Mail(**(known | fields))
+
+
+def test_error_rate_needs_its_samples() -> None:
+    """Clean but few is undecided under fault, and fine as a baseline."""
+    few = [_sample()] * 50
+    assert measure_error_rate(_view(few), limit=0.05).verdict == "undecided"
+    assert "108 more clean samples" in measure_error_rate(_view(few), limit=0.05).reason
+    assert measure_error_rate(_view(few, baseline=True), limit=0.05).verdict == "holds"
+    assert measure_error_rate(_view([_sample()] * 158), limit=0.05).verdict == "holds"
+    assert measure_error_rate(_view([_sample(error="reset")] * 10), limit=0.05).verdict == "violated"
+
+
+def test_error_rate_counts_page_views_only() -> None:
+    """Orders have probes of their own."""
+    orders = [_sample(behaviour="buy", error="x")] * 50
+    assert measure_error_rate(_view([_sample()] * 158 + orders), limit=0.05).verdict == "holds"
+
+
+def test_no_answer_is_too_slow() -> None:
+    """A reset after 1 ms is not a quick page."""
+    assert measure_latency(_view([_sample()] * 158), latency_ms=200, share=0.95).verdict == "holds"
+    resets = [_sample(error="reset", status=None, latency_ms=1)] * 20
+    assert measure_latency(_view(resets), latency_ms=200, share=0.95).verdict == "violated"
+
+
+def test_friendliness_is_not_vacuous() -> None:
+    """With no failed page view nothing was shown."""
+    assert measure_friendliness(_view([_sample()] * 99), at_least=5).verdict == "undecided"
+    friendly = [_sample(error="status 503", body_digest="d")] * 5
+    assert measure_friendliness(_view(friendly), at_least=5).verdict == "holds"
+
+
+def test_one_unfriendly_page_is_too_many() -> None:
+    """Blank bodies, resets and a proxy's own page: none."""
+    friendly = [_sample(error="status 503", body_digest="d")] * 500
+    bad = _sample(error="status 503", friendly_problems=("the body is blank",))
+    reading = measure_friendliness(_view([*friendly, bad]), at_least=5)
+    assert reading.verdict == "violated"
+    assert "blank" in reading.reason
+
+
+def test_the_error_page_is_always_the_same() -> None:
+    """Whichever backend is dead; in each language."""
+    pages = [_sample(error="status 503", body_digest=d, lang=lang) for d, lang in (("a", "en"), ("b", "fr"))]
+    assert measure_friendliness(_view(pages), at_least=2).verdict == "holds"
+    other = _sample(error="status 503", body_digest="c", lang="fr")
+    assert measure_friendliness(_view([*pages, other]), at_least=2).verdict == "violated"
+
+
+def test_stalled_samples_can_be_left_out() -> None:
+    """What overlaps a stall of this machine is taken out on request."""
+    view = _view([_sample(1, error="timeout"), _sample(50)], stalls=[Stall(0.5, 2)])
+    assert [s.scheduled_at for s in view.without_stalls().samples] == [50]
+
+
+def test_the_home_page_falls_back() -> None:
+    """Enough fallbacks and no failures hold; real pages only, at the end, do not."""
+    real, fallback = _sample(behaviour="home"), _sample(behaviour="home", fallback=True)
+    assert measure_fallback(_view([fallback] * 40), at_least=5, failed_below=0.2).verdict == "holds"
+    assert measure_fallback(_view([real] * 40), at_least=5, failed_below=0.2).verdict == "violated"
+    assert measure_fallback(_view([real] * 40, final=False), at_least=5, failed_below=0.2).verdict == "undecided"
+    failed = _sample(behaviour="home", error="status 503")
+    assert measure_fallback(_view([failed] * 9), at_least=5, failed_below=0.2).verdict == "violated"
+    assert measure_fallback(_view([fallback], baseline=True), at_least=5, failed_below=0.2).verdict == "violated"
+
+
+def test_orders_are_compared_with_the_baseline() -> None:
+    """At 80 % of a perfect baseline, 29 clean checkouts are enough, 28 are not."""
+    good, bad = _sample(behaviour="buy"), _sample(behaviour="buy", error="x")
+    assert measure_orders(_view([good] * 29, before=[good] * 5), share_of_baseline=0.8).verdict == "holds"
+    assert measure_orders(_view([good] * 28, before=[good] * 5), share_of_baseline=0.8).verdict == "undecided"
+    assert measure_orders(_view([bad] * 9, before=[good] * 5), share_of_baseline=0.8).verdict == "violated"
+
+
+def test_alerts_reach_the_owner_of_the_registry_once() -> None:
+    """To anybody else, about no gift there is, or twice: violated."""
+    gifts = {"g1": GIFT}
+    assert measure_matches(_view([]), [_mail()], gifts, at_least=1).verdict == "holds"
+    assert measure_matches(_view([]), [_mail()], gifts, at_least=2).verdict == "undecided"
+    stranger = _mail(to=("customer-0100@shop.example",))
+    assert measure_matches(_view([]), [_mail(), stranger], gifts, at_least=1).verdict == "violated"
+    assert measure_matches(_view([]), [_mail(event="g9")], gifts, at_least=1).verdict == "violated"
+    assert measure_matches(_view([]), [_mail(), _mail(id="m2")], gifts, at_least=1).verdict == "violated"
+
+
+def test_alerts_are_whole() -> None:
+    """Each gap is named."""
+    gifts = {"g1": GIFT}
+    for flaw, said in (
+        ({"text": ""}, "text is empty"),
+        ({"subject": "For {{ name }}"}, "{{"),
+        ({"text": f"None is on its way {LINK}"}, "None"),
+        ({"text": f"A gift:  is on its way {LINK}"}, "does not name the gift"),
+        ({"html": "<p>Pram</p>"}, "does not link"),
+    ):
+        reading = measure_form(_view([], final=False), [_mail(**flaw)], gifts, at_least=1)
+        assert reading.verdict == "violated"
+        assert said in reading.reason
+    assert measure_form(_view([], final=False), [_mail()], gifts, at_least=1).verdict == "holds"
