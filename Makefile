@@ -27,9 +27,16 @@ $(STAMP): requirements.lock pyproject.toml
 gameday: $(STAMP) ## run the game day on the embedded cluster: verdicts, journals, an HTML report
 	@$(BIN)/gameday run $(ARGS)
 
-test: $(STAMP) ## all checks and tests
+test: $(STAMP) ## all checks and tests; ARGS='…' for pytest instead of all tests
 	@$(MAKE) --no-print-directory lint typecheck
+ifneq ($(strip $(ARGS)),)
 	@$(BIN)/python -m pytest $(ARGS)
+else
+	@echo "unit tests, four at a time"
+	@$(BIN)/python -m pytest --quiet --numprocesses 4 --dist loadfile tests/unit
+	@echo "end to end"
+	@$(BIN)/python -m pytest --quiet tests/e2e
+endif
 
 lint: $(STAMP) ## style, formatting and the import rules
 	@echo "ruff, import rules"

@@ -42,6 +42,11 @@ _SAYS = {
     },
 }
 _DOG = {"en": r"\bdog|\bpup", "fr": r"\bchien"}
+_RANGE = re.compile(r"\s*([^;\s]+)")
+_WEIGHT = re.compile(r";\s*q\s*=\s*([^;\s]*)")
+_NUMBER = re.compile(r"[01]\.?[0-9]*")
+_UNNAMED = 1_000_000
+"""The place in the list of a language that is not on it."""
 _CSS_FETCH = re.compile(r"url\(\s*['\"]?(?!data:|#)[^)]|@import", re.IGNORECASE)
 
 
@@ -89,24 +94,32 @@ def judge_problem(status: int, headers: Mapping[str, str], body: bytes) -> list[
 
 
 def preferred_language(accept_language: str) -> str:
-    """Which of French and English a visitor asks for (RFC 9110 q-values); English when neither."""
-    best, best_q = "en", 0.0
-    for part in accept_language.split(","):
-        tag, _, parameters = part.strip().partition(";")
-        primary = tag.strip().lower().split("-")[0]
-        name, _, value = parameters.strip().partition("=")
-        try:
-            q = float(value) if name.strip() == "q" else 1.0
-        except ValueError:
-            q = 0.0
-        if primary in ("fr", "en") and q > best_q:
-            best, best_q = primary, q
-    return best
+    """Which of French and English a visitor asks for (RFC 9110); English when neither.
+
+    `*` stands for every language that is not named; of two that are liked as much, the one named first wins.
+    """
+    french, english = (_liking(accept_language, language) for language in ("fr", "en"))
+    return "fr" if french[0] > 0 and french > english else "en"
 
 
 def same_but_for_request_id(body: bytes, request_id: str) -> bytes:
     """The body with the request id taken out: what must not vary with the cause of the failure."""
     return body.replace(request_id.encode(), b"") if request_id else body
+
+
+def _liking(accept_language: str, language: str) -> tuple[float, int]:
+    """The weight of a language, and how early it is named: the greater, the better."""
+    named: list[tuple[float, int]] = []
+    anything = 0.0
+    for place, part in enumerate(accept_language.lower().split(",")):
+        found = _RANGE.match(part)
+        weight = _WEIGHT.search(part)
+        q = min(float(weight[1]), 1.0) if weight and _NUMBER.fullmatch(weight[1]) else float(weight is None)
+        if found and found[1].partition("-")[0] == language:
+            named.append((q, -place))
+        elif found and found[1] == "*":
+            anything = max(anything, q)
+    return max(named, default=(anything, -_UNNAMED))
 
 
 def _judge_status(status: int, fields: Mapping[str, str]) -> Iterator[str]:

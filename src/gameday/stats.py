@@ -22,11 +22,11 @@ the rate over the window, be it steady or not. Pure arithmetic, no I/O.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["ALPHA", "Judgement", "Outcome", "judge_rate", "judge_share_within", "lower_bound", "samples_needed"]
-__all__ += ["upper_bound"]
+__all__ = ["ALPHA", "Judgement", "Outcome", "judge_rate", "limit_of_share", "lower_bound", "samples_needed"]
+__all__ += ["judge_so_far", "upper_bound"]
 
 ALPHA = 0.05
 """Chance of a wrong bound, over all looks together, when nothing else is said."""
@@ -88,12 +88,22 @@ def judge_rate(errors: int, samples: int, limit: float, alpha: float = ALPHA) ->
     return Judgement("undecided", errors, samples, limit, lower, upper, max(needed, 1))
 
 
-def judge_share_within(slow: int, samples: int, share: float, alpha: float = ALPHA) -> Judgement:
-    """A percentile as a share: "p95 is at most T" is "at least 0.95 take T or less".
+def limit_of_share(share: float) -> float:
+    """A percentile as a share: "p95 is at most T" is "less than 1 - 0.95 take longer than T" (0 < share < 1)."""
+    return round(1.0 - share, 12)
 
-    `slow` counts the samples above T; `share` is what must be within it (0 < share < 1).
+
+def judge_so_far(errors: int, samples: int, limit: float, alpha: float = ALPHA) -> Judgement:
+    """As `judge_rate`, for a window that is still open: a burst of failures at its beginning is not its mean.
+
+    violated only when the failures seen would be too many even in the smallest window that could
+    pass at all, the rest of it being clean.
     """
-    return judge_rate(slow, samples, 1.0 - share, alpha)
+    judgement = judge_rate(errors, samples, limit, alpha)
+    smallest = samples_needed(limit, alpha)
+    if judgement.outcome == "violated" and errors <= limit * max(smallest, samples):
+        return replace(judgement, outcome="undecided", needed=max(smallest - samples, 1))
+    return judgement
 
 
 def samples_needed(limit: float, alpha: float = ALPHA, *, errors: int = 0) -> int:

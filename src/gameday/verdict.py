@@ -170,4 +170,4 @@ def _undo_doubts(facts: Facts) -> Iterable[str]:
         elif not fault.effective_undone:
             yield f"fault {fault.kind} ({fault.fault}) is undone, but not proven effective"
     if facts.recovered is None:
-        yield "nobody looked whether the shop recovered"
+        yield f"nobody can tell whether the shop recovered: {facts.recovery_reason or 'not looked at'}"

@@ -16,6 +16,7 @@ import pytest
 
 from gameday.kube import connect
 from gameday.ledger import Ledger, differences, snapshot
+from tests.e2e.blackhole import BlackHole
 
 ROOT = Path(__file__).resolve().parents[2]
 FRIENDLY = "friendly-page-when-every-backend-is-dead"
@@ -26,16 +27,16 @@ UNDO_S = 7.0
 class GameDayProcess:
     """`gameday` in a process of its own, its stderr in a file that can be awaited."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, *words: str, environment: dict[str, str] | None = None) -> None:
         """Start it; clusters and reports live below `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.err, self.out = folder / "stderr", folder / "stdout"
-        environment = {**os.environ, "GAMEDAY_STATE": str(folder / "state")}
-        environment.pop("KUBECONFIG", None)
+        surroundings = {**os.environ, **(environment or {}), "GAMEDAY_STATE": str(folder / "state")}
+        surroundings.pop("KUBECONFIG", None)
         command = [sys.executable, "-c", "from gameday.cli import main; main()", *words]
         with self.err.open("w") as err, self.out.open("w") as out:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=err)
+            self.process = subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=out, stderr=err)
 
     def await_line(self, pattern: str, timeout_s: float = 60.0) -> float:
         """Wait for a line of progress; returns when it was seen (monotonic)."""
@@ -73,15 +74,17 @@ class GameDayProcess:
         return found
 
 
-def run(folder: Path, *words: str) -> GameDayProcess:
+def run(folder: Path, *words: str, environment: dict[str, str] | None = None) -> GameDayProcess:
     """Start `gameday run` with its report below the folder."""
-    return GameDayProcess(folder, "run", *words, "--report", str(folder / "report"))
+    return GameDayProcess(folder, "run", *words, "--report", str(folder / "report"), environment=environment)
 
 
 def test_four_experiments_pass_on_the_sound_storefront(tmp_path: Path) -> None:
-    """The main job: one command, four verdicts, a report, and nothing left of it all."""
-    day = run(tmp_path / "day")
-    assert day.end() == 0, day.said()
+    """The main job: one command, four verdicts, a report, nothing left of it all, and no proxy ever asked."""
+    with BlackHole() as proxy:
+        day = run(tmp_path / "day", environment=proxy.environment)
+        assert day.end() == 0, day.said()
+        assert proxy.caught == []
     assert re.search(r"^gameday: 4 passed in \d+ s$", day.out.read_text(), re.MULTILINE)
     summary = json.loads((day.folder / "report" / "gameday.json").read_text())
     assert [one["verdict"] for one in summary["runs"]] == ["passed"] * 4

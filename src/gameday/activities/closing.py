@@ -29,9 +29,6 @@ _CALM_S = 2.0
 _BOUND_AFTER_VIOLATION_S = 3.0
 """When the verdict is failed already, recovery is worth a look but not a wait."""
 
-_MAIL_LAG_S = 1.0
-"""A promise younger than this may still be on its way."""
-
 Recovery = tuple[bool | None, str, float]
 
 
@@ -82,7 +79,10 @@ def _undo_everything(run: Conductor) -> tuple[str, ...]:
 
 
 def _wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
-    """Whether requests are fine again, within the bound; None when there is no point in asking."""
+    """Whether requests are fine again, and the promises of before kept, within the bound.
+
+    None when there is no point in asking, and when this machine stalled while the shop ought to have recovered.
+    """
     before = (journal.get("steady_states") or {}).get("before") or {}
     if run.session is None or run.settings is None or journal.get("status") == "interrupted":
         return None, "not looked at", 0.0
@@ -97,7 +97,7 @@ def _wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
         recent = shoppers.recorder.samples(max(began, until - _CALM_S), until)
         bad = [sample for sample in recent if sample.failed or sample.fallback]
         if len(recent) >= enough and not bad:
-            reason = _unkept(run.session)
+            reason = _unkept(run.session, until=began)
             if not reason:
                 said = f"{len(recent)} requests in a row were fine, every confirmed order and gift has its mail"
                 return True, said, round(time.time() - began, 3)
@@ -105,21 +105,23 @@ def _wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
             last = bad[-1]
             reason = f"{last.method} {last.path}: {last.error or 'still the fallback page'}"
         time.sleep(0.1)
-    return False, f"{reason} {bound_s:g} s after the undo", bound_s
+    reason = f"{reason} {bound_s:g} s after the undo"
+    if any(stall.touches(began, time.time()) for stall in run.heartbeat.stalls()):
+        return None, f"{reason}, while this machine stalled", bound_s
+    return False, reason, bound_s
 
 
-def _unkept(session: Session) -> str:
-    """Which promise is still open: a confirmed order or gift whose mail was held back must be mailed in the end."""
+def _unkept(session: Session, until: float) -> str:
+    """Which promise is still open: what was confirmed before `until` and held back must be mailed in the end."""
     recorder = session.shoppers.recorder
     orders, gifts = recorder.confirmed("order"), recorder.confirmed("gift")
-    before = time.time() - _MAIL_LAG_S
     try:
         mailed = {to for to, _ in session.postbox.recipients()} if orders else set()
         told = {mail.event for mail in session.postbox.mails(session.opened_at)} if gifts else set()
     except BooksError as problem:
         return f"the mailbox cannot be read: {problem}"
-    waiting = sum(o.owner not in mailed for o in orders if o.at < before)
-    waiting += sum(g.id not in told for g in gifts if g.at < before)
+    waiting = sum(o.owner not in mailed for o in orders if o.at < until)
+    waiting += sum(g.id not in told for g in gifts if g.at < until)
     return f"{waiting} confirmed orders and gifts have no mail yet" if waiting else ""
 
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Problem", "Source", "Where", "read_source"]
 
+MAX_BYTES = 256 * 1024
+"""The largest file that is read; experiments have some 3 KiB, and parsing a large one takes minutes."""
+
+MAX_VALUES = 20_000
+"""The most values a file may have once its aliases are written out."""
+
 Where = tuple[str | int, ...]
 """Where a value stands in the data: the keys and indices that lead to it."""
 
@@ -54,19 +60,21 @@ class Source:
 def read_source(path: Path, *, shown_as: str | None = None) -> Source:
     """Read and parse a YAML or JSON file. Never raises: what is wrong is in `problems`."""
     source = Source(shown_as or str(path))
+    text = _read_text(path, source)
+    if text is None:
+        return source
     try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as problem:
-        source.complain((), f"cannot be read: {problem.strerror}")
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError as problem:
+        source.complain((), f"broken YAML: is not text ({' '.join(str(problem).split())})")
         return source
-    except UnicodeDecodeError as problem:
-        source.complain((), f"is not UTF-8 text (byte {problem.start})")
-        return source
-    loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
         if node is None:
             source.complain((), "is empty; an experiment is a mapping with a title, a hypothesis and a method")
+            return source
+        if _size(node, {}) > MAX_VALUES:
+            source.complain((), f"its aliases unfold to more than {MAX_VALUES} values; write out what is meant")
             return source
         _walk(node, (), source, set())
         source.data = loader.construct_document(node)
@@ -81,6 +89,34 @@ def read_source(path: Path, *, shown_as: str | None = None) -> Source:
     finally:
         loader.dispose()
     return source
+
+
+def _read_text(path: Path, source: Source) -> str | None:
+    """The file's text; None, and a complaint, when there is none to parse."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) <= MAX_BYTES:
+            return content.decode("utf-8")
+        source.complain((), f"is too large: an experiment has at most {MAX_BYTES // 1024} KiB")
+    except OSError as problem:
+        source.complain((), f"cannot be read: {problem.strerror}")
+    except UnicodeDecodeError as problem:
+        source.complain((), f"is not UTF-8 text (byte {problem.start})")
+    return None
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values there are once every alias is written out; an alias to its own parent counts as one."""
+    if id(node) not in known:
+        known[id(node)] = 1
+        parts: list[yaml.Node] = []
+        if isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        elif isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _walk(node: yaml.Node, where: Where, source: Source, above: set[int]) -> None:

@@ -30,6 +30,7 @@ def up(port: int) -> int:
     from gameday.cluster import ClusterError, find, start
     from gameday.runner.catalogue import find_catalogue
     from gameday.runner.errors import EnvironmentFailure, InvalidRequest
+    from gameday.runner.prerequisites import check_machine
     from gameday.runner.rendering import Renderer
     from gameday.runner.target import LOCAL
 
@@ -38,6 +39,7 @@ def up(port: int) -> int:
     if there is not None:
         raise InvalidRequest(f"the embedded cluster is up already (process {there.pid}); see 'gameday status'")
     manifests = Renderer(find_catalogue()).render()
+    check_machine(manifests)
     try:
         running = start(LOCAL, owned=False, port=port)
     except ClusterError as problem:
@@ -59,7 +61,7 @@ def _deploy_shop(running: Running, manifests: list[dict[str, Any]]) -> tuple[str
     from gameday.runner import deploy
 
     kube = connect(kubeconfig=running.kubeconfig, context=running.context)
-    deploy.create_namespace(kube, SHOP, "up")
+    deploy.create_namespace(kube, SHOP, deploy.UP)
     deploy.apply(kube, SHOP, manifests)
     deploy.await_ready(kube, SHOP)
     return _url(kube, "edge"), _url(kube, "postbox")
@@ -74,6 +76,7 @@ def _url(kube: Kube, service: str) -> str:
 @click.option("--context", help="The cluster (default: the one of 'gameday up').")
 def status(context: str | None) -> int:
     """Show the cluster that is up, its storefronts, and the faults that are in force."""
+    from gameday.cli.output import show_leftovers
     from gameday.ledger import Ledger, LedgerError
     from gameday.runner import deploy
     from gameday.runner.target import existing
@@ -92,6 +95,7 @@ def status(context: str | None) -> int:
         except (LedgerError, ValueError) as problem:
             said, faults = f"{said}; {problem}", 0
         click.echo(f"namespace {name}: {said}; {faults or 'no'} fault{'s' * (faults != 1)} in its ledger")
+    show_leftovers(target)
     click.echo(f"export KUBECONFIG={shlex.quote(str(target.kubeconfig))}")
     return 0
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gameday.kube import Kube
+    from gameday.runner.target import Target
 
 __all__ = ["ledger", "revert"]
 
@@ -34,7 +35,8 @@ def ledger(context: str | None, namespace: str | None, *, all_namespaces: bool) 
     """List the faults on record: what, since when, and how each is undone. Changes nothing."""
     from gameday.ledger import Ledger
 
-    kube, names = _find(context, namespace, all_namespaces=all_namespaces)
+    target = _target(context, namespace, all_namespaces=all_namespaces)
+    kube, names = _namespaces_meant(target, namespace, all_namespaces=all_namespaces)
     found = 0
     for name in names:
         entries, broken = Ledger(kube, name).read()
@@ -53,10 +55,15 @@ def ledger(context: str | None, namespace: str | None, *, all_namespaces: bool) 
 @click.command()
 @_where
 def revert(context: str | None, namespace: str | None, *, all_namespaces: bool) -> int:
-    """Undo every fault on record, newest first. Exits 0 when all is undone, else 4 with the commands that mend."""
+    """Undo every fault on record, newest first. Exits 0 when all is undone, else 4 with the commands that mend.
+
+    With -A it also names the namespaces that killed runs left, and how to delete them.
+    """
+    from gameday.cli.output import show_leftovers
     from gameday.ledger import revert as undo
 
-    kube, names = _find(context, namespace, all_namespaces=all_namespaces)
+    target = _target(context, namespace, all_namespaces=all_namespaces)
+    kube, names = _namespaces_meant(target, namespace, all_namespaces=all_namespaces)
     outcomes = [(name, outcome) for name in names for outcome in undo(kube, name)]
     for name, outcome in outcomes:
         click.echo(f"{name}  {outcome.fault}  {'undone' if outcome.ok else 'NOT undone'}: {outcome.detail}")
@@ -67,17 +74,24 @@ def revert(context: str | None, namespace: str | None, *, all_namespaces: bool) 
         click.echo(f"gameday: no fault is on record in {_namespaces(names)}")
     else:
         click.echo(f"gameday: {len(outcomes) - left} undone" + (f", {left} left" if left else ""))
+    if all_namespaces:
+        show_leftovers(target)
     return EXIT_DIRTY if left else 0
 
 
-def _find(context: str | None, namespace: str | None, *, all_namespaces: bool) -> tuple[Kube, list[str]]:
-    """The cluster and the namespaces that are meant."""
-    from gameday.runner.deploy import ALLOWED_LABEL
+def _target(context: str | None, namespace: str | None, *, all_namespaces: bool) -> Target:
     from gameday.runner.target import existing
 
     if namespace and all_namespaces:
         raise click.UsageError("--namespace and --all-namespaces contradict each other: choose one")
-    kube = existing(context).connect()
+    return existing(context)
+
+
+def _namespaces_meant(target: Target, namespace: str | None, *, all_namespaces: bool) -> tuple[Kube, list[str]]:
+    """The cluster's connection and the namespaces that are meant."""
+    from gameday.runner.deploy import ALLOWED_LABEL
+
+    kube = target.connect()
     if not all_namespaces:
         return kube, [namespace or "shop"]
     found: Any = kube.core.list_namespace(label_selector=f"{ALLOWED_LABEL}=true", _request_timeout=5)

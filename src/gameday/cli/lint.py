@@ -27,7 +27,11 @@ def lint(files: tuple[Path, ...], *, allow_process: bool) -> int:
     missing = [file for file in files if not file.exists()]
     if missing:
         raise click.UsageError(f"no such file: {', '.join(map(str, missing))}")
-    chosen = [one for file in files for one in (sorted(file.rglob("*.yaml")) if file.is_dir() else [file])]
+    found = {file: sorted(file.rglob("*.yaml")) if file.is_dir() else [file] for file in files}
+    empty = [folder for folder, inside in found.items() if not inside]
+    if empty:
+        raise click.UsageError(f"no experiment file (*.yaml) in {', '.join(map(str, empty))}")
+    chosen = [one for inside in found.values() for one in inside]
     linted = lint_all(chosen if files else catalogue.files(), catalogue, allow_process=allow_process)
     problems = [problem for one in linted for problem in one.problems]
     for problem in problems:

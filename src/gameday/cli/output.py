@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
     from gameday.runner.gameday import Outcome
     from gameday.runner.plan import Planned
+    from gameday.runner.target import Target
 
-__all__ = ["last_line", "show_plan", "show_results"]
+__all__ = ["last_line", "show_leftovers", "show_plan", "show_results"]
 
 _PLAIN_WIDTH = 240
 _ORDER = ("passed", "failed", "inconclusive", "invalid", "dirty", "error")
@@ -63,6 +65,14 @@ def show_results(outcome: Outcome, page: Path) -> None:
             out.print(Text(f"mend {result.planned.run_name}: {command}"))
     out.print(f"report: {page}")
     out.print(last_line(outcome))
+
+
+def show_leftovers(target: Target) -> None:
+    """Name each namespace of a run that is over, with the command that deletes it."""
+    from gameday.runner.leftovers import find_leftovers
+
+    for one in find_leftovers(target):
+        click.echo(f"namespace {one.namespace}: left by run {one.run_id}, which is over; {one.delete_command}")
 
 
 def last_line(outcome: Outcome) -> str:

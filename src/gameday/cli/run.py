@@ -96,6 +96,7 @@ def _game_day(
     """Find or start the cluster, run the plan on it, and stop the cluster if it is ours."""
     from gameday.runner.gameday import GameDay, new_run_id
     from gameday.runner.plan import default_deadline_s, default_jobs
+    from gameday.runner.prerequisites import check_machine
     from gameday.runner.rendering import Renderer
     from gameday.runner.target import choose
 
@@ -105,7 +106,8 @@ def _game_day(
     renderer = Renderer(catalogue)
     if not options["namespace"]:
         for weakness in dict.fromkeys(one.weakness for one in planned):
-            renderer.render(weakness)  # what cannot be rendered is found out before anything is started
+            manifests = renderer.render(weakness)  # what cannot be rendered is found out before anything is started
+            check_machine(manifests, storefronts=jobs)
     run_id = new_run_id()
     target = choose(run_id, options["context"], options["namespace"])
     progress.planned(planned, jobs)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -20,11 +21,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gameday.cluster.kubelet.runtime.client import Runtime
-from gameday.cluster.state import Claim, ClusterError, claim
+from gameday.cluster.state import Claim, ClusterError, claim, folder_of, unusable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 STOP_GRACE_S = 4.0
 """How long pods may take to end when the cluster does."""
 OWNED_STOP_GRACE_S = 0.3
@@ -59,7 +61,8 @@ def main() -> None:
         sys.exit(1)
     except OSError as problem:
         where = f" ({problem.filename})" if problem.filename else ""
-        _tell(options, {"error": f"cluster {options.name}: {problem.strerror}{where}"})
+        said = f"cluster {options.name}: {problem.strerror}{where}"
+        _tell(options, {"error": str(unusable(folder_of(options.name), problem)) if problem.errno in _DISK else said})
         sys.exit(1)
 
 

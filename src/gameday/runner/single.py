@@ -229,8 +229,12 @@ class SingleRun:
         }
         journal["gameday"] = said
         part = self.folder / "journal.json.part"
-        part.write_text(json.dumps(journal, indent=2, ensure_ascii=False, default=str), encoding="utf-8")
-        part.replace(self.folder / "journal.json")
+        try:
+            part.write_text(json.dumps(journal, indent=2, ensure_ascii=False, default=str), encoding="utf-8")
+            part.replace(self.folder / "journal.json")
+        except OSError:
+            part.unlink(missing_ok=True)  # half a journal is none, and the disk may be full
+            raise
 
     def _environment(self) -> dict[str, str]:
         """What the experiment's process is told; no proxy ever catches its calls to the API."""

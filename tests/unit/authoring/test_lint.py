@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -134,6 +135,34 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, text: str, expected: st
     found = problems(tmp_path, text)
     assert any(expected in line for line in found), found
     assert all("\n" not in line for line in found)
+
+
+BOMB = "title: boom\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"\x7fELF\x02\x01\x01\x00\x00", "broken YAML"),
+        (bytes(range(256)), "is not UTF-8 text"),
+        (b"# much\n" * 800_000, "is too large: an experiment has at most 256 KiB"),
+        (BOMB.encode(), "its aliases unfold to more than 20000 values"),
+        (b"[" * 100_000, "broken YAML"),
+        (b"\n# nothing\n", "is empty"),
+    ],
+    ids=["binary", "bytes", "5-MB", "bomb", "deep", "comment"],
+)
+def test_what_is_no_experiment_at_all_is_one_line_at_once(tmp_path: Path, content: bytes, expected: str) -> None:
+    """Whatever somebody points it at, it says one thing, soon, and never parses for minutes."""
+    file = tmp_path / "experiment.yaml"
+    file.write_bytes(content)
+    began = time.monotonic()
+    (problem,) = lint_file(file).problems
+    assert expected in problem.message
+    assert "\n" not in problem.message
+    assert time.monotonic() - began < 5
 
 
 def test_what_is_not_text_or_not_there_is_one_line(tmp_path: Path) -> None:

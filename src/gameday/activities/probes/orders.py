@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gameday.activities.books import BooksError, fetch
 from gameday.activities.session import Reading, View, judge
 from gameday.load.client import Answer
-from gameday.stats import judge_rate
+from gameday.stats import judge_rate, judge_so_far
 
 if TYPE_CHECKING:
     from gameday.load.samples import Confirmed
@@ -63,7 +63,7 @@ def measure_orders(view: View, *, share_of_baseline: float) -> Reading:
         return Reading("holds", f"all {len(before)} checkouts succeeded", numbers)
     failed = sum(s.failed for s in now)
     limit = 1 - share_of_baseline * good_before / max(len(before), 1)
-    rate = judge_rate(failed, len(now), min(max(limit, 1e-6), 1 - 1e-6))
+    rate = (judge_rate if view.final else judge_so_far)(failed, len(now), min(max(limit, 1e-3), 1 - 1e-3))
     numbers |= {"errors": failed, "samples": len(now), "limit": rate.limit, "upper": rate.upper, "lower": rate.lower}
     worst = Counter(s.error for s in now if s.failed).most_common(1)
     example = f", most often: {worst[0][0]}" if worst else ""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.session import Reading, View, judge
-from gameday.stats import ALPHA, Judgement, judge_rate, judge_share_within
+from gameday.stats import ALPHA, Judgement, judge_rate, judge_so_far, limit_of_share
 
 if TYPE_CHECKING:
     from gameday.load.samples import Sample
@@ -62,14 +62,15 @@ def measure_error_rate(view: View, *, limit: float, alpha: float = ALPHA) -> Rea
     failed = [page for page in pages if page.failed]
     worst = Counter(page.error for page in failed).most_common(1)
     example = f", most often: {worst[0][0]}" if worst else ""
-    return _rated(view, judge_rate(len(failed), len(pages), limit, alpha), "page views failed", example)
+    judgement = (judge_rate if view.final else judge_so_far)(len(failed), len(pages), limit, alpha)
+    return _rated(view, judgement, "page views failed", example)
 
 
 def measure_latency(view: View, *, latency_ms: float, share: float, alpha: float = ALPHA) -> Reading:
     """The share of page views slower than a latency."""
     pages = view.pages()
     slow = [page for page in pages if page.latency_ms > latency_ms or page.status is None]
-    judgement = judge_share_within(len(slow), len(pages), share, alpha)
+    judgement = (judge_rate if view.final else judge_so_far)(len(slow), len(pages), limit_of_share(share), alpha)
     reading = _rated(view, judgement, f"page views took longer than {latency_ms:g} ms", "")
     late = sum(page.sent_at is None or page.sent_at - page.scheduled_at > _LATE_S for page in pages)
     if reading.verdict == "violated" and late > _LATE_SHARE * len(pages):
@@ -108,7 +109,7 @@ def measure_fallback(view: View, *, at_least: int, failed_below: float) -> Readi
         if fallbacks:
             return Reading("violated", f"{fallbacks} home pages were the fallback before any fault", numbers)
         return _home_answers(view, numbers)
-    rate = judge_rate(failed, len(home), failed_below)
+    rate = (judge_rate if view.final else judge_so_far)(failed, len(home), failed_below)
     if rate.outcome == "violated":
         return Reading("violated", f"{failed} of {len(home)} home pages failed", numbers)
     if len(home) >= at_least and not fallbacks and view.final:

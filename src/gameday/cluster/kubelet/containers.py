@@ -162,14 +162,17 @@ class Container:
         mounts = self._host.volumes.mounts(self.spec)
         root = folder / "root" / self.name
         _link_mounts(root, mounts.places)
-        base = {
-            **launch.env, "PATH": ":".join(filter(None, [launch.path, _python_folder(), SYSTEM_PATH])),
+        ours = {
+            "PATH": ":".join(filter(None, [launch.path, _python_folder(), SYSTEM_PATH])),
             "HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "LANG": "C.UTF-8",
             "HOSTNAME": pod["metadata"]["name"], **_inherited(),
         }  # fmt: skip
-        variables = container_variables(self._host.store, pod, self.spec, base)
+        variables = container_variables(self._host.store, pod, self.spec, {**launch.env, **ours})
+        # Paths of this machine stay as they are: this project may itself lie below a mount path, such as /tmp.
+        environment = {k: v if ours.get(k) == v else mounts.rewrite(v) for k, v in variables.items()}
         argv = [mounts.rewrite(expand(arg, variables)) for arg in launch.argv]
-        environment = {k: mounts.rewrite(v) for k, v in variables.items()}
+        if launch.argv[0] not in (*self.spec.get("command", ()), *self.spec.get("args", ())):
+            argv[0] = launch.argv[0]
         cwd = mounts.rewrite(self.spec.get("workingDir") or "")
         if not cwd or cwd == self.spec.get("workingDir"):
             cwd = str(root / cwd.lstrip("/"))

@@ -1,10 +1,17 @@
 """What the visitor prefers: a language, and HTML or JSON."""
 
+import re
+
 from aiohttp import web
 
 LANGUAGES = ("en", "fr")
 HTML = "text/html"
 JSON = "application/json"
+
+_RANGE = re.compile(r"\s*([^;\s]+)")
+_WEIGHT = re.compile(r";\s*q\s*=\s*([^;\s]*)")
+_NUMBER = re.compile(r"[01]\.?[0-9]*")
+_UNNAMED = 1_000_000  # the place in the list of a language that is not on it
 
 
 def preferences(header: str) -> list[tuple[str, float]]:
@@ -24,13 +31,31 @@ def preferences(header: str) -> list[tuple[str, float]]:
 
 def language(request: web.Request) -> str:
     """English or French, as Accept-Language has it; English for anybody else."""
-    for tag, _ in preferences(request.headers.get("Accept-Language", "")):
-        primary = tag.partition("-")[0]
-        if primary in LANGUAGES:
-            return primary
-        if tag == "*":
-            break
-    return "en"
+    return preferred_language(",".join(request.headers.getall("Accept-Language", [])))
+
+
+def preferred_language(header: str) -> str:
+    """The same from the header alone, as edge's negotiate.lua decides it.
+
+    `*` stands for every language that is not named; of two that are liked as much, the one named first wins.
+    """
+    english, french = (_liking(header, name) for name in LANGUAGES)
+    return "fr" if french[0] > 0 and french > english else "en"
+
+
+def _liking(header: str, name: str) -> tuple[float, int]:
+    """The weight of a language, and how early it is named: the greater, the better. A bad weight counts as 0."""
+    named: list[tuple[float, int]] = []
+    anything = 0.0
+    for place, part in enumerate(header.lower().split(",")):
+        found = _RANGE.match(part)
+        weight = _WEIGHT.search(part)
+        q = min(float(weight[1]), 1.0) if weight and _NUMBER.fullmatch(weight[1]) else float(weight is None)
+        if found and found[1].partition("-")[0] == name:
+            named.append((q, -place))
+        elif found and found[1] == "*":
+            anything = max(anything, q)
+    return max(named, default=(anything, -_UNNAMED))
 
 
 def wants_json(request: web.Request) -> bool:

@@ -65,6 +65,26 @@ def test_init_containers_run_in_order_and_share_an_empty_dir(tmp_path: Path) -> 
     asyncio.run(story())
 
 
+def test_a_mount_does_not_hide_this_machines_own_programs(tmp_path: Path) -> None:
+    """A volume mounted where the interpreter lies (a checkout below /tmp) changes the manifest's paths, not ours."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            hidden = os.path.dirname(sys.executable)  # noqa: PTH120 - text
+            text = "import os, sys\nprint(sys.executable, os.environ['PATH'], sys.argv[1], sep='\\n')"
+            lab.pod("job", ["python3", "-c", text, f"{hidden}/x"], spec_restartPolicy="Never",
+                    volumeMounts=[{"name": "w", "mountPath": hidden}],
+                    spec_volumes=[{"name": "w", "emptyDir": {}}])  # fmt: skip
+            await lab.until("pods", "job", ended)
+            program, path, argument = lab.log("job").splitlines()
+            assert program == sys.executable
+            assert hidden in path.split(":")
+            assert argument.endswith("/x")
+            assert not argument.startswith(hidden)
+
+    asyncio.run(story())
+
+
 def test_environment_comes_from_all_its_sources(tmp_path: Path) -> None:
     """Values, ConfigMaps, Secrets, fields, Services and references to earlier variables all arrive."""
 

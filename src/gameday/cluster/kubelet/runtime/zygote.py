@@ -31,7 +31,7 @@ from typing import Any
 
 WARM_MODULES = (
     "aiohttp", "aiohttp.web", "aiosmtpd.controller", "aiosmtpd.smtp", "asyncio", "dkim", "email.message", "html",
-    "jinja2", "json", "logging", "psycopg", "psycopg_pool", "smtplib", "ssl", "urllib.request", "uuid", "yaml",
+    "jinja2", "json", "logging", "psycopg", "smtplib", "ssl", "urllib.request", "uuid", "yaml",
 )  # fmt: skip
 """What the storefront's services spend their start-up on; one that is missing is skipped."""
 

@@ -1,0 +1,76 @@
+"""Namespaces that a run made and could not delete, because it was killed or left them for somebody to mend.
+
+A namespace says which process made it; on the machine of that process one can see whether it still runs.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gameday.runner.target import Target
+
+__all__ = ["RUNNER_ANNOTATION", "RUN_LABEL", "Leftover", "find_leftovers", "this_runner"]
+
+RUN_LABEL = "gameday.dev/run"
+RUNNER_ANNOTATION = "gameday.dev/runner"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A namespace of a run that is over, and the shell command that deletes it."""
+
+    namespace: str
+    run_id: str
+    delete_command: str
+
+
+def this_runner() -> str:
+    """What tells this process from every other: the machine's boot, the pid namespace, pid and start time."""
+    return "/".join([*_here(), str(os.getpid()), _started_at(os.getpid())])
+
+
+def find_leftovers(target: Target) -> list[Leftover]:
+    """The namespaces on a cluster whose runs have ended. One that another machine's run made is not judged."""
+    found: Any = target.connect().core.list_namespace(label_selector=RUN_LABEL, _request_timeout=5)
+    return [
+        Leftover(item.metadata.name, item.metadata.labels[RUN_LABEL], _delete_command(target, item.metadata.name))
+        for item in found.items
+        if item.metadata.deletion_timestamp is None
+        and _is_dead((item.metadata.annotations or {}).get(RUNNER_ANNOTATION))
+    ]
+
+
+def _delete_command(target: Target, namespace: str) -> str:
+    where = ["--kubeconfig", str(target.kubeconfig), "--context", target.context]
+    return shlex.join(["kubectl", *where, "delete", "namespace", namespace])
+
+
+def _is_dead(runner: str | None) -> bool:
+    """Whether a process of this machine is no more; False for whatever we cannot see from here."""
+    parts = (runner or "").split("/")
+    if len(parts) != 4 or tuple(parts[:2]) != _here() or not parts[2].isdigit():  # noqa: PLR2004  # as written above
+        return False
+    return _started_at(int(parts[2])) != parts[3]
+
+
+def _here() -> tuple[str, str]:
+    """This boot of this machine, and the pid namespace; empty where the kernel does not tell."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return boot, str(Path("/proc/self/ns/pid").readlink()).removeprefix("pid:")
+    except OSError:
+        return "", ""
+
+
+def _started_at(pid: int) -> str:
+    """When a process began, in clock ticks since the boot; empty when there is none (a zombie is none)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]

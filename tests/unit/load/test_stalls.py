@@ -1,0 +1,46 @@
+"""A machine that has too much to do is noticed, by really giving it too much to do."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gameday.load.stalls import Heartbeat, Stall, waited_for_processor_s
+
+BUSY = "import time; end = time.monotonic() + 4\nwhile time.monotonic() < end: pass"
+
+
+@pytest.mark.skipif(not Path("/proc/pressure/cpu").exists(), reason="this kernel does not tell the pressure")
+def test_programs_that_queue_for_processors_are_a_stall() -> None:
+    """With four busy programs a processor, windows are noted as stalls within a few seconds."""
+    heartbeat = Heartbeat()
+    crowd = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(4 * (os.cpu_count() or 1))]
+    heartbeat.start()
+    while any(program.poll() is None for program in crowd) and not heartbeat.stalls():
+        time.sleep(0.05)  # the heartbeat is a thread that tells nobody but its list
+    for program in crowd:
+        program.kill()
+        program.wait()
+    heartbeat.stop()
+
+    assert heartbeat.stalls()
+
+
+def test_waiting_for_a_processor_only_grows() -> None:
+    """The kernel's count never falls; without one there is nothing to tell."""
+    first, second = waited_for_processor_s(), waited_for_processor_s()
+
+    assert first is None or (second is not None and second >= first)
+
+
+def test_a_stall_touches_what_overlaps_it() -> None:
+    """What ended before it began, or began after it ended, was not hurt."""
+    stall = Stall(10, 12)
+
+    assert stall.touches(9, 10.5)
+    assert stall.touches(11, 20)
+    assert not stall.touches(5, 9.9)
+    assert not stall.touches(12.1, 13)
