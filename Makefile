@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: gameday test lint typecheck lock soak clean help
+.PHONY: gameday test realkube lint typecheck lock soak clean help
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -35,8 +35,11 @@ else
 	@echo "unit tests, four at a time"
 	@$(BIN)/python -m pytest --quiet --numprocesses 4 --dist loadfile tests/unit
 	@echo "end to end"
-	@$(BIN)/python -m pytest --quiet tests/e2e
+	@$(BIN)/python -m pytest --quiet -m "not realkube" tests/e2e
 endif
+
+realkube: $(STAMP) ## the storefront on the real Kubernetes beside the checkout, where there is one (as root)
+	@$(BIN)/python -m pytest --quiet -m realkube tests/e2e/test_realkube.py
 
 lint: $(STAMP) ## style, formatting and the import rules
 	@echo "ruff, import rules"

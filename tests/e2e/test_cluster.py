@@ -252,3 +252,15 @@ def test_no_privileges_are_needed(nobody: Nobody) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "successfully rolled out" in done.stdout
+
+
+def test_somebody_elses_closed_home_is_left_alone(nobody: Nobody, tmp_path: Path) -> None:
+    """With a HOME that cannot even be looked into, state goes to the temporary folder."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    environment = nobody.environment(HOME=str(closed), TMPDIR=str(nobody.folder))
+    done = subprocess.run(
+        [str(nobody.python), "-c", "from gameday.cluster import state_root; print(state_root())"],
+        env=environment, cwd="/", capture_output=True, text=True, timeout=30, check=False, **nobody.identity(),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.strip()) == (0, str(nobody.folder / "gameday-65534")), done.stderr

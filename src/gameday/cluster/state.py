@@ -40,7 +40,10 @@ def state_root() -> Path:
 
 
 def _writable(path: Path) -> bool:
-    existing = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
+    try:
+        existing = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
+    except PermissionError:  # somebody else's closed folder, as HOME is after `su` without a dash
+        return False
     return os.access(existing, os.W_OK | os.X_OK)
 
 
