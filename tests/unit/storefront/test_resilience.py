@@ -63,7 +63,7 @@ def test_home_waits_for_a_slow_catalog_only_so_long(stage: Stage, deadline: str,
     host = stage.spare_host()
 
     async def scene(visit: Visitor) -> tuple[Reply, float]:
-        async with _stand_in(catalog, [1.0]):
+        async with _stand_in(catalog, [3.0]):
             started = time.monotonic()
             return await visit("GET", f"{shop.url}/"), time.monotonic() - started
 
@@ -71,7 +71,7 @@ def test_home_waits_for_a_slow_catalog_only_so_long(stage: Stage, deadline: str,
         reply, took_s = play(scene)
     assert reply.status == 200
     assert ("x-fallback" in reply.headers) is fallback
-    assert (took_s < 0.9) is fallback
+    assert (took_s < 3.0) is fallback
 
 
 @pytest.mark.parametrize(("retries", "fallback"), [("on", False), ("off", True)])
