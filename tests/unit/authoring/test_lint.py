@@ -162,7 +162,7 @@ def test_what_is_no_experiment_at_all_is_one_line_at_once(tmp_path: Path, conten
     (problem,) = lint_file(file).problems
     assert expected in problem.message
     assert "\n" not in problem.message
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_what_is_not_text_or_not_there_is_one_line(tmp_path: Path) -> None:
