@@ -35,8 +35,8 @@ def scale_to_zero(namespace: str, label_selector: str, timeout_s: float = 60.0, 
     """Scale every Deployment that owns a matching pod to 0, and wait until none runs and no endpoint is left.
 
     Undone by `gameday.activities.undo.revert_faults`: the replica counts go back to what they were.
-    `timeout_s`: seconds for the pods to go, else ActivityFailed. `ttl_s`: seconds after which a guardian
-    may undo it. Returns {fault, kind, target, proof: {pods_gone, endpoints_left}}.
+    `timeout_s`: seconds for the pods to go, else ActivityFailed. `ttl_s`: seconds it is meant to last at
+    most; recorded in the ledger. Returns {fault, kind, target, proof: {pods_gone, endpoints_left}}.
     """
     kube = attack(namespace)
     pods = select_pods(kube, namespace, label_selector)

@@ -76,6 +76,7 @@ def _url(kube: Kube, service: str) -> str:
 @click.option("--context", help="The cluster (default: the one of 'gameday up').")
 def status(context: str | None) -> int:
     """Show the cluster that is up, its storefronts, and the faults that are in force."""
+    from gameday.activities.guard import ALLOWED_LABEL
     from gameday.cli.output import show_leftovers
     from gameday.ledger import Ledger, LedgerError
     from gameday.runner import deploy
@@ -85,7 +86,7 @@ def status(context: str | None) -> int:
     kube = target.connect()
     daemon = f", process {target.running.pid}" if target.running else ""
     click.echo(f"cluster {target.context}: {kube.client.configuration.host}{daemon}")
-    selector = f"{deploy.ALLOWED_LABEL}=true"
+    selector = f"{ALLOWED_LABEL}=true"
     for item in kube.core.list_namespace(label_selector=selector, _request_timeout=5).items:
         name = item.metadata.name
         lacking = deploy.not_ready(kube, name)

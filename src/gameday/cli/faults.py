@@ -89,7 +89,7 @@ def _target(context: str | None, namespace: str | None, *, all_namespaces: bool)
 
 def _namespaces_meant(target: Target, namespace: str | None, *, all_namespaces: bool) -> tuple[Kube, list[str]]:
     """The cluster's connection and the namespaces that are meant."""
-    from gameday.runner.deploy import ALLOWED_LABEL
+    from gameday.activities.guard import ALLOWED_LABEL
 
     kube = target.connect()
     if not all_namespaces:

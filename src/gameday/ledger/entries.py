@@ -143,7 +143,7 @@ def new_fault_id(kind: str) -> str:
 class Entry:
     """One fault: what it is, on what, until when, what proves it, and how it is undone.
 
-    `made_at` is in Unix seconds, `ttl_s` the seconds after which a guardian may undo it.
+    `made_at` is in Unix seconds, `ttl_s` the seconds it was meant to last at most, for whoever undoes it.
     `target` and `proof` are for people and for evidence; undoing reads `undo` alone, in its order.
     """
 

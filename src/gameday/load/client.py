@@ -119,34 +119,20 @@ class Client:
         if error is None:
             error = _wrong(status, expect, body, shows if not fallback else "")
         problems = _friendly_problems(visit, accept, status, got, body) if error is not None else ()
-        digest = ""
         request_id = got.get("x-request-id", "")
-        if error is not None and body and visit.behaviour in PAGES:
-            digest = hashlib.sha256(same_but_for_request_id(body, request_id)).hexdigest()[:12]
-        self._recorder.finish(
-            ticket,
-            [
-                Sample(
-                    visit.due,
-                    sent_at,
-                    done_at,
-                    visit.behaviour,
-                    method,
-                    path,
-                    status,
-                    round((done_at - visit.due) * 1e3, 3),
-                    error,
-                    fallback,
-                    problems,
-                    request_id,
-                    preferred_language(visit.accept_language),
-                    digest,
-                )
-            ],
-        )
+        digest = _digest(body, request_id) if error is not None and body and visit.behaviour in PAGES else ""
+        seen = (method, path, status, round((done_at - visit.due) * 1e3, 3), error, fallback, problems, request_id)
+        lang = preferred_language(visit.accept_language)
+        sample = Sample(visit.due, sent_at, done_at, visit.behaviour, *seen, lang, digest)
+        self._recorder.finish(ticket, [sample])
         if cut_off:
             raise asyncio.CancelledError
         return Answer(status, error is not None, _json(got, body))
+
+
+def _digest(body: bytes, request_id: str) -> str:
+    """What tells one error page from another, whatever request it was made for."""
+    return hashlib.sha256(same_but_for_request_id(body, request_id)).hexdigest()[:12]
 
 
 def _wrong(status: int | None, expect: tuple[int, ...], body: bytes, shows: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from gameday.activities.guard import ALLOWED_LABEL
 from gameday.runner.errors import EnvironmentFailure
 from gameday.runner.leftovers import RUN_LABEL, RUNNER_ANNOTATION, this_runner
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from gameday.kube import Kube
 
 __all__ = [
-    "ALLOWED_LABEL",
     "UP",
     "StopAskedError",
     "apply",
@@ -29,18 +29,14 @@ __all__ = [
     "not_ready",
 ]
 
-ALLOWED_LABEL = "gameday.dev/allowed"
 UP = "up"
 """In place of a run's id: the storefront of `gameday up`, which is meant to stay."""
 _POLL_S = 0.1
 _CREATE = {  # kind: (which API of the client, its method)
     "ConfigMap": ("core", "create_namespaced_config_map"),
     "Secret": ("core", "create_namespaced_secret"),
-    "ServiceAccount": ("core", "create_namespaced_service_account"),
-    "PersistentVolumeClaim": ("core", "create_namespaced_persistent_volume_claim"),
     "Service": ("core", "create_namespaced_service"),
     "Deployment": ("apps", "create_namespaced_deployment"),
-    "StatefulSet": ("apps", "create_namespaced_stateful_set"),
 }
 _ORDER = list(_CREATE)  # Services before Deployments: pods learn them from their environment
 

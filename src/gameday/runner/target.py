@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gameday.kube import ApiException, ClusterUnreachableError, Kube, connect
-from gameday.runner.deploy import ALLOWED_LABEL
 from gameday.runner.errors import EnvironmentFailure, InvalidRequest
 
 if TYPE_CHECKING:
@@ -98,17 +97,12 @@ def choose(run_id: str, context: str | None, namespace: str | None) -> Target:
 
 def check_namespace(kube: Kube, namespace: str) -> None:
     """The namespace is there and takes part. Raises InvalidRequest saying how to let it."""
+    from gameday.activities import guard  # late: the activities bring Chaos Toolkit along
+
     try:
-        found = kube.core.read_namespace(namespace, _request_timeout=5)
-    except ApiException as problem:
-        raise InvalidRequest(f"namespace {namespace} in context {kube.context}: {problem.reason}") from problem
-    if namespace == "default" or namespace.startswith("kube-"):
-        raise InvalidRequest(f"namespace {namespace} never takes part in experiments; use another")
-    if (found.metadata.labels or {}).get(ALLOWED_LABEL) != "true":
-        raise InvalidRequest(
-            f"namespace {namespace} does not take part; allow it with: "
-            f"kubectl --context {kube.context} label namespace {namespace} {ALLOWED_LABEL}=true"
-        )
+        guard.check_namespace(kube, namespace)
+    except (guard.NotAllowedError, ApiException) as problem:
+        raise InvalidRequest(str(getattr(problem, "reason", None) or problem)) from problem
 
 
 def _embedded(context: str) -> Target | None:

@@ -19,12 +19,14 @@ def test_programs_that_queue_for_processors_are_a_stall() -> None:
     heartbeat = Heartbeat()
     crowd = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(4 * (os.cpu_count() or 1))]
     heartbeat.start()
-    while any(program.poll() is None for program in crowd) and not heartbeat.stalls():
-        time.sleep(0.05)  # the heartbeat is a thread that tells nobody but its list
-    for program in crowd:
-        program.kill()
-        program.wait()
-    heartbeat.stop()
+    try:
+        while any(program.poll() is None for program in crowd) and not heartbeat.stalls():
+            time.sleep(0.05)  # the heartbeat is a thread that tells nobody but its list
+    finally:
+        for program in crowd:
+            program.kill()
+            program.wait()
+        heartbeat.stop()
 
     assert heartbeat.stalls()
 

@@ -52,7 +52,7 @@ class Plan:
             user=user,
             password=settings.text("POSTGRES_PASSWORD"),
             database=settings.text("POSTGRES_DB", user),
-            pgdata=Path(settings.text("PGDATA", "/var/lib/postgresql/data")),
+            pgdata=Path(settings.text("PGDATA", "/var/lib/postgresql/18/docker")),
             scripts=Path(settings.text("INITDB_DIR", "/docker-entrypoint-initdb.d")),
             listen=settings.listen_address(default=5432),
             fsync=settings.switch("DB_FSYNC"),
