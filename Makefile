@@ -34,8 +34,8 @@ ifneq ($(strip $(ARGS)),)
 else
 	@echo "unit tests, four at a time"
 	@$(BIN)/python -m pytest --quiet --numprocesses 4 --dist loadfile tests/unit
-	@echo "end to end, three files at a time"
-	@$(BIN)/python -m pytest --quiet --numprocesses 3 --dist loadfile -m "not realkube" tests/e2e
+	@echo "end to end, two files at a time"
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile -m "not realkube" tests/e2e
 endif
 
 realkube: $(STAMP) ## the storefront on the real Kubernetes beside the checkout, where there is one (as root)

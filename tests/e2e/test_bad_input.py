@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -205,6 +206,7 @@ def test_the_namespace_of_a_killed_run_is_named_until_it_is_deleted(
     )
     try:
         await_namespace(environment, runner)
+        runner.send_signal(signal.SIGSTOP)  # so that it is neither over nor dead while it is looked at
         meanwhile = gameday("status", **environment).stdout
     finally:
         runner.kill()

@@ -12,6 +12,7 @@ import threading
 import urllib.request
 from dataclasses import dataclass, field
 from datetime import datetime
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 
@@ -61,12 +62,13 @@ def fetch(url: str, *, headers: dict[str, str] | None = None) -> tuple[int, byte
     """GET a URL directly: status and body, of an error answer as well. Raises BooksError without an answer."""
     request = urllib.request.Request(url, headers=headers or {})  # noqa: S310  # built from a Service's address
     try:
-        with _direct.open(request, timeout=_TIMEOUT_S) as answer:
-            return int(answer.status), bytes(answer.read())
-    except HTTPError as answer:
-        with answer:
-            return int(answer.code), bytes(answer.read())
-    except (URLError, OSError) as problem:
+        try:
+            with _direct.open(request, timeout=_TIMEOUT_S) as answer:
+                return int(answer.status), bytes(answer.read())
+        except HTTPError as answer:
+            with answer:
+                return int(answer.code), bytes(answer.read())
+    except (URLError, OSError, HTTPException) as problem:
         raise BooksError(f"no answer from {url}: {getattr(problem, 'reason', problem)}") from problem
 
 

@@ -106,6 +106,8 @@ def _wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
             reason = f"{last.method} {last.path}: {last.error or 'still the fallback page'}"
         time.sleep(0.1)
     reason = f"{reason} {bound_s:g} s after the undo"
+    if not shoppers.running:
+        return None, f"the shoppers had gone home; raise max_duration_s ({reason})", bound_s
     if any(stall.touches(began, time.time()) for stall in run.heartbeat.stalls()):
         return None, f"{reason}, while this machine stalled", bound_s
     return False, reason, bound_s
@@ -140,8 +142,8 @@ def _facts(run: Conductor, journal: Mapping[str, Any], remains: tuple[str, ...],
         interrupted=interrupted,
         baseline=_findings(session.baseline_findings if session else {}, before, proven=False),
         baseline_done=bool(before and before.get("steady_state_met")),
-        findings=_findings(session.findings if session else {}, after, proven=proven),
-        window_complete=bool(after) and run.hypothesis_closed,
+        findings=_findings(session.findings if session else {}, after, proven=proven, window=True),
+        window_complete=bool(after) and run.hypothesis_closed and run.covered,
         faults=fault_facts(evidence.events(), since),
         remains=remains,
         recovered=recovery[0],
@@ -153,8 +155,13 @@ def _aborted(journal: Mapping[str, Any]) -> str | None:
     return "Chaos Toolkit aborted the method: see its log" if journal.get("status") == "aborted" else None
 
 
-def _findings(ours: Mapping[str, Finding], state: Mapping[str, Any] | None, *, proven: bool) -> tuple[Finding, ...]:
-    """What our probes found, and what Chaos Toolkit says of those that are not ours or that raised."""
+def _findings(
+    ours: Mapping[str, Finding], state: Mapping[str, Any] | None, *, proven: bool, window: bool = False
+) -> tuple[Finding, ...]:
+    """What our probes found, and what Chaos Toolkit says of those that are not ours or that raised.
+
+    A probe that is not ours looked once: of a whole `window` that tells nothing when it was content.
+    """
     found = dict(ours)
     for played in (state or {}).get("probes") or []:
         name = str(played["activity"]["name"])
@@ -164,7 +171,8 @@ def _findings(ours: Mapping[str, Finding], state: Mapping[str, Any] | None, *, p
             said = "".join(played.get("exception") or ["it raised"]).strip()
             found[name] = Finding(name, "undecided", said.splitlines()[-1], in_force=proven)
         elif played.get("tolerance_met"):
-            found[name] = Finding(name, "holds", "within tolerance", in_force=proven)
+            said = "within tolerance" if not window else "within tolerance, but it looked only once, at the end"
+            found[name] = Finding(name, "undecided" if window else "holds", said, in_force=proven)
         else:
             found[name] = Finding(name, "violated", f"{played.get('output')!r:.200}", in_force=proven)
     return tuple(found.values())

@@ -47,6 +47,7 @@ class Conductor:
         self.invalid: str | None = None
         self.interrupted: str | None = None
         self.hypothesis_closed = False
+        self.covered = False
 
     def set_up(self, arguments: Mapping[str, Any]) -> None:
         """Guard, fault proxies, shoppers. Raises InterruptExecution, which ends the experiment, when any fails."""
@@ -105,10 +106,12 @@ class Conductor:
         from gameday.activities.undo import record_touch
 
         session.window_end = time.time()
-        session.shoppers.settle(session.window_end)
+        self.covered = session.shoppers.settle(session.window_end)
         try:
             record_touch(session.namespace)
             self._check_standing(session)
+        except InterruptExecution:
+            raise
         except Exception as problem:  # noqa: BLE001  # without the proof the verdict cannot be passed; say so
             evidence.record("note", text=f"the faults' proof could not be read: {_one_line(problem)}")
             for fault in faults_set_since(evidence.events(), session.method_started_at or 0):
@@ -134,6 +137,8 @@ class Conductor:
             if probe.name not in self.session.judged:
                 try:
                     probe.ask(self.session)
+                except InterruptExecution:
+                    raise
                 except Exception as problem:  # noqa: BLE001  # as chaoslib does with any probe
                     evidence.record("note", text=f"{probe.name} could not tell: {_one_line(problem)}")
         self.hypothesis_closed = all(probe.name in self.session.judged for probe in self.probes)

@@ -192,12 +192,23 @@ def judge(probe: str, measure: Callable[[View], Reading]) -> dict[str, Any]:
         raise NotRunningError(session.shoppers.problem)
     view = session.view()
     reading, stalled = measure(view), False
+    if reading.verdict == "holds" and view.final and not view.baseline_phase:
+        view = _since_proven(view, session)
+        reading = measure(view)
     if reading.verdict == "violated" and view.stalls:
         calm = measure(view.without_stalls())
         stalled = calm.verdict != "violated"
         span = calm.span or reading.span
         stalled = stalled or (span is not None and any(stall.touches(*span) for stall in view.stalls))
     return session.keep(session.probe_name(probe), reading, view, stalled=stalled)
+
+
+def _since_proven(view: View, session: Session) -> View:
+    """The same view from when a fault was proven in force on: what came before must not dilute a pass."""
+    proven = fault_window(evidence.events(), session.method_started_at or session.opened_at).proven_from
+    if proven is None:
+        return view
+    return replace(view, start=proven, samples=tuple(s for s in view.samples if s.scheduled_at >= proven))
 
 
 def service_url(kube: Kube, namespace: str, service: str, port_name: str = "http") -> str:

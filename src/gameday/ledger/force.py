@@ -5,10 +5,10 @@ from __future__ import annotations
 from gameday.kube import ApiException, Kube
 from gameday.ledger import objects
 from gameday.ledger.book import Ledger
-from gameday.ledger.calls import CONNECTION_ERRORS, said
+from gameday.ledger.calls import CONNECTION_ERRORS, find, said
 from gameday.ledger.entries import ClearDelay, DeleteMade, Entry, NoUndo, Operation
 from gameday.ledger.exchange import ExchangeError
-from gameday.ledger.proxies import FAULT_LABEL, ProxyControl
+from gameday.ledger.proxies import FAULT_LABEL, PROXY_LABEL, ProxyControl
 
 Standing = tuple[str, bool, str]
 """A fault's id, whether it is in force, and what was found."""
@@ -48,6 +48,9 @@ def _lost(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str
             ours = found is not None and (found.metadata.labels or {}).get(FAULT_LABEL) == entry.id
             return "" if ours else f"{operation.kind.lower()} {namespace}/{operation.name} is gone or replaced"
         case ClearDelay():
+            service = find(kube.core.read_namespaced_service, operation.service, namespace)
+            if service is None or PROXY_LABEL not in (service.spec.selector or {}):
+                return f"service {namespace}/{operation.service} no longer leads to its fault proxy"
             there = entry.id in ProxyControl(kube, namespace, operation.service).faults()
             return "" if there else f"the fault proxy before {operation.service} no longer applies it"
         case _:

@@ -6,6 +6,7 @@ that someone else changed meanwhile is left alone and reported, never overwritte
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _TRIES = 6
+_IN_FLIGHT_S = 1.0
+"""How long a request that was sent may still take to land."""
+
 _SETTLE_S = 3.0
 """Bound of a wait for a Service to let go of the proxy, and for an object to be gone."""
 
@@ -76,16 +80,16 @@ def revert(kube: Kube, namespace: str, *, only: Callable[[Entry], bool] = lambda
     return [*outcomes.values(), *refused]
 
 
+Attempt = tuple[list[str], list[tuple[Operation, Exception]], list[Operation]]
+"""What was found, which operations failed and why, and which were not tried for that."""
+
+
 def _revert_entry(kube: Kube, ledger: Ledger, entry: Entry) -> Outcome:
-    notes: list[str] = []
-    failed: list[tuple[Operation, Exception]] = []
-    for operation in entry.undo:
-        if failed and isinstance(operation, DeleteMade):
-            continue  # what could not be put back may still lead to what would be deleted
-        try:
-            notes.append(_undo(kube, ledger.namespace, entry, operation))
-        except Exception as problem:  # noqa: BLE001  # one undo that fails must not stop the others
-            failed.append((operation, problem))
+    notes, failed, skipped = _undo_all(kube, ledger, entry)
+    if entry.state == "planned" and not failed:
+        # Never confirmed, so a request of its killed maker may still be on its way: look again after it had its time.
+        time.sleep(_IN_FLIGHT_S)
+        notes, failed, skipped = _undo_all(kube, ledger, entry)
     if not failed:
         try:
             ledger.remove(entry.id)
@@ -93,9 +97,24 @@ def _revert_entry(kube: Kube, ledger: Ledger, entry: Entry) -> Outcome:
             forget = forget_command(kube.context, ledger.namespace, entry.id)
             return Outcome(entry.id, False, f"undone, but still in the ledger: {problem}", forget)
         return Outcome(entry.id, True, "; ".join(n for n in notes if n))
-    mend = " && ".join(mend_command(kube.context, ledger.namespace, o) for o, _ in failed)
+    mend = " && ".join(mend_command(kube.context, ledger.namespace, o) for o in [*(o for o, _ in failed), *skipped])
     conflict = any(isinstance(p, ChangedByOthersError) for _, p in failed)
     return Outcome(entry.id, False, "; ".join(said(p) for _, p in failed), mend, conflict)
+
+
+def _undo_all(kube: Kube, ledger: Ledger, entry: Entry) -> Attempt:
+    notes: list[str] = []
+    failed: list[tuple[Operation, Exception]] = []
+    skipped: list[Operation] = []
+    for operation in entry.undo:
+        if failed and isinstance(operation, DeleteMade):
+            skipped.append(operation)
+            continue  # what could not be put back may still lead to what would be deleted
+        try:
+            notes.append(_undo(kube, ledger.namespace, entry, operation))
+        except Exception as problem:  # noqa: BLE001  # one undo that fails must not stop the others
+            failed.append((operation, problem))
+    return notes, failed, skipped
 
 
 def _undo(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str:

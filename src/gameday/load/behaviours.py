@@ -115,6 +115,8 @@ async def _buy(client: Client, recorder: Recorder, visit: Visit, product: str, d
     ordered = await client.post(replace(visit, due=time.time()), "/checkout", {"cart": cart, "email": email}, key=key)
     if not ordered.failed and ordered.data.get("order"):
         recorder.confirm("order", str(ordered.data["order"]), key, email)
+    elif not ordered.failed:
+        client.skip(replace(visit, due=time.time()), "POST", "/checkout", "answered without an order")
 
 
 def _new_key() -> str:
@@ -130,6 +132,8 @@ async def _give(
     given = await client.post(visit, f"/registry/{registry}/gifts", gift, key=key)
     if not given.failed and given.data.get("gift"):
         recorder.confirm("gift", str(given.data["gift"]), key, registry)
+    elif not given.failed:
+        client.skip(replace(visit, due=time.time()), "POST", f"/registry/{registry}/gifts", "answered without a gift")
 
 
 async def _use_cart(

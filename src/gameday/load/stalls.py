@@ -22,7 +22,7 @@ MAX_GAP_S = 0.75
 """A gap between heartbeats above this is a stall."""
 
 PRESSURE_WINDOW_S = 1.0
-MAX_PRESSURE = 0.8
+MAX_PRESSURE = 0.95
 """A window in which somebody waited for a processor for a larger share of the time is a stall."""
 
 _PRESSURE = Path("/proc/pressure/cpu")

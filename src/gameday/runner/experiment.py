@@ -31,7 +31,7 @@ from chaoslib.run import RunEventHandler
 
 __all__ = ["main"]
 
-ORPHAN_GRACE_S = 8.0
+ORPHAN_GRACE_S = 60.0
 _PRELOAD = ("gameday.activities.control", "chaosk8s.pod.actions")
 
 

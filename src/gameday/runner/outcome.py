@@ -66,6 +66,9 @@ def fold(end: Ending) -> Judged:
     verdict, reason = said.get("verdict"), str(said.get("reason") or "")
     if end.stopped or end.trouble or verdict not in EXIT_CODES:
         return _cut_off(end)
+    seen = violation_in_force(end.events) if verdict in ("error", "invalid") else None
+    if seen:
+        return Judged("failed", seen)
     doubt = _doubt(end) if verdict == "passed" else None
     if doubt:
         return Judged("inconclusive", doubt)

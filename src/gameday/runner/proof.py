@@ -72,6 +72,9 @@ def mend_commands(context: str, namespace: str, before: dict[str, Any], after: d
                 for part, path in _PARTS.items()
                 if was.get(part) != now.get(part)
             ]
+            if not patch:  # a Secret: its content is nowhere kept
+                lines.append(f"echo 'restore {name} from its source: its content was never copied'")
+                continue
             lines.append(f"{kubectl} patch {name} --type=json --patch {shlex.quote(json.dumps(patch))}")
     return lines
 

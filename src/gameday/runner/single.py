@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from gameday import evidence
 from gameday.activities.books import BooksError
-from gameday.ledger import snapshot
+from gameday.ledger import Ledger, snapshot
 from gameday.runner import deploy, logs
 from gameday.runner.child import Child, Tail
-from gameday.runner.errors import GamedayError
+from gameday.runner.errors import GamedayError, InvalidRequest
 from gameday.runner.outcome import Ending, Judged, fold
 from gameday.runner.proof import UNREACHABLE, Proof, undo_and_prove
 
@@ -105,6 +105,7 @@ class SingleRun:
         try:
             child = Child.spawn(self.planned.file, self.folder, self._environment(), lasting=self.target.lasting)
             self._provide_storefront(owned=owned)
+            self._refuse_old_faults()
             before = snapshot(self.kube, self.namespace)
             child.go()
             self._watch(child)
@@ -119,7 +120,11 @@ class SingleRun:
                 with contextlib.suppress(*UNREACHABLE, BooksError):
                     logs.save_mails(self.kube, self.namespace, self.folder / "mails.jsonl")
         judged = self._judge(code, proof, trouble, child)
-        self._keep(judged, proof, owned=owned)
+        try:
+            self._keep(judged, proof, owned=owned)
+        except OSError as problem:
+            if judged.verdict != "dirty":  # what was left behind, and how to mend it, must be told all the same
+                judged = Judged("error", f"the journal cannot be written: {problem}; free some space and run again")
         return Result(self.planned, judged, time.monotonic() - self._began, self.folder)
 
     def _provide_storefront(self, *, owned: bool) -> None:
@@ -133,6 +138,16 @@ class SingleRun:
         deploy.await_ready(self.kube, self.namespace, stopped=self.stop.asked)
         self._facts["storefront_ready_s"] = round(time.monotonic() - began, 2)
         self.tell("ready", f"storefront ready in {time.monotonic() - began:.1f} s")
+
+    def _refuse_old_faults(self) -> None:
+        """A shop with an earlier run's faults in it is no baseline, and its state nothing to restore."""
+        entries, broken = Ledger(self.kube, self.namespace).read()
+        if entries or broken:
+            raise InvalidRequest(
+                f"namespace {self.namespace}: {len(entries) + len(broken)} faults of an earlier run are on record, "
+                f"expected none; undo them first: gameday revert --context {self.kube.context} "
+                f"--namespace {self.namespace}"
+            )
 
     def _watch(self, child: Child) -> None:
         """Pass the experiment's evidence on as it comes, until it is over or somebody says stop."""
