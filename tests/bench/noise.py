@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -109,35 +111,62 @@ def table(title: str, tally: Tally) -> list[str]:
     return lines + [f"- {one}" for one in tally.surprises] + ([""] if tally.surprises else [])
 
 
+def summary(sound: Tally, weak: Tally) -> str:
+    """What it comes to, in a sentence."""
+    false_failures = sum(counts["failed"] for counts in sound.verdicts.values())
+    false_passes = sum(counts["passed"] for counts in weak.verdicts.values())
+    both = [*sound.verdicts.values(), *weak.verdicts.values()]
+    undecided, all_runs = sum(c["inconclusive"] for c in both), sum(c.total() for c in both)
+    return (
+        f"**False failures: {false_failures}. False passes: {false_passes}. Inconclusive: {undecided} of {all_runs}.**"
+    )
+
+
+def document(options: argparse.Namespace, sound: Tally, weak: Tally) -> str:
+    """Everything so far, as Markdown."""
+    beside = "a sound and a weak game day side by side" if options.side_by_side else "one game day at a time"
+    head = [
+        "# Noise",
+        "",
+        (
+            f"`make soak`, Python {platform.python_version()}, {os.cpu_count()} processors, seeds from "
+            f"{options.first_seed} on, {beside}, the jobs that are the default. A weakness counts as caught only when "
+            "the run failed on the hypothesis that it is meant to break, with its baseline met."
+        ),
+        "",
+        summary(sound, weak),
+        "",
+    ]
+    titles = ("On the sound storefront", "On weaknesses, one for each experiment")
+    body = [line for title, tally in zip(titles, (sound, weak), strict=True) for line in table(title, tally)]
+    return "\n".join([*head, *body]).rstrip() + "\n"
+
+
 def main() -> int:
     """Run the soak, and exit 1 when any verdict was not as it must be."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=50, help="game days of each kind")
     parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--side-by-side", action="store_true", help="a sound and a weak game day at a time: harder")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "noise.md")
     options = parser.parse_args()
-    tallies = {"On the sound storefront": Tally(), "On weaknesses, one for each experiment": Tally()}
-    for turn in range(options.runs):
-        for (title, tally), sound in zip(tallies.items(), (True, False), strict=True):
-            count(tally, weaknesses_of_turn(turn), options.first_seed + turn, sound=sound)
+    sound, weak = Tally(), Tally()
+    with ThreadPoolExecutor(max_workers=2 if options.side_by_side else 1) as pool:
+        for turn in range(options.runs):
+            weaknesses, seed = weaknesses_of_turn(turn), options.first_seed + turn
+            futures = [
+                pool.submit(count, sound, weaknesses, seed, sound=True),
+                pool.submit(count, weak, weaknesses, seed, sound=False),
+            ]
+            for future in futures:
+                future.result()
+            options.output.write_text(document(options, sound, weak))
             print(
-                f"{turn + 1}/{options.runs} {title}: {tally.seconds[-1]:.0f} s; "
-                f"{len(tally.surprises)} not as it must be",
+                f"{turn + 1}/{options.runs}: {sound.seconds[-1]:.0f} and {weak.seconds[-1]:.0f} s; "
+                f"{summary(sound, weak)}",
                 flush=True,
             )
-        head = [
-            "# Noise",
-            "",
-            (
-                f"`make soak`, Python {platform.python_version()}, seeds from {options.first_seed} on, "
-                "the jobs that are the default. A weakness counts as caught only when the run failed on the hypothesis "
-                "that it is meant to break, with its baseline met."
-            ),
-            "",
-        ]
-        body = [line for title, tally in tallies.items() for line in table(title, tally)]
-        options.output.write_text("\n".join([*head, *body]).rstrip() + "\n")
-    return int(any(tally.surprises for tally in tallies.values()))
+    return int(any(tally.surprises for tally in (sound, weak)))
 
 
 if __name__ == "__main__":
