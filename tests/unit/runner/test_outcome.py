@@ -118,3 +118,12 @@ def test_exit_code_is_the_worst_verdict_or_the_signal(
 ) -> None:
     """Dirty beats even the signal."""
     assert exit_code(verdicts, signal_number) == expected
+
+
+@pytest.mark.parametrize("verdict", ["error", "invalid"])
+def test_a_violation_in_force_survives_a_bug_of_ours(verdict: str) -> None:
+    """What was seen while the fault was proven in force stays failed, whatever broke later."""
+    said = {"verdict": verdict, "reason": "closing raised"}
+    broken = replace(PASSED, said=said, events=[PLANNED, IN_FORCE, VIOLATION])
+    assert fold(broken).verdict == "failed"
+    assert fold(replace(broken, events=[PLANNED, IN_FORCE])).verdict == verdict

@@ -51,12 +51,12 @@ def test_init_containers_run_in_order_and_share_an_empty_dir(tmp_path: Path) -> 
 
     async def story() -> None:
         async with engine(tmp_path) as lab:
-            mount = [{"name": "work", "mountPath": "/var/work"}]
+            mount = [{"name": "work", "mountPath": "/var/data"}]
             init = [
                 {"name": n, "image": "gameday/storefront:dev", "volumeMounts": mount,
-                 "command": ["sh", "-c", f"echo {n} >> /var/work/log"]} for n in ("first", "second")
+                 "command": ["sh", "-c", f"echo {n} >> /var/data/log"]} for n in ("first", "second")
             ]  # fmt: skip
-            lab.pod("job", ["cat", "/var/work/log"], volumeMounts=mount, spec_restartPolicy="Never",
+            lab.pod("job", ["cat", "/var/data/log"], volumeMounts=mount, spec_restartPolicy="Never",
                     spec_volumes=[{"name": "work", "emptyDir": {}}], spec_initContainers=init)  # fmt: skip
             pod = await lab.until("pods", "job", ended)
             assert lab.log("job") == "first\nsecond"
