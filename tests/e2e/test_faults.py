@@ -305,6 +305,20 @@ def test_the_guard_refuses(kube: Kube, shop: str) -> None:
     assert Ledger(kube, shop).entries() == []
 
 
+def test_a_selector_that_somebody_else_put_back_is_noticed(kube: Kube, shop: str) -> None:
+    """The proxy still delays, but nobody is led to it any more: that fault is not in force."""
+    before = kube.core.read_namespaced_service("web", shop).spec.selector
+    network.insert_fault_proxy(shop, "web")
+    done = network.delay_requests(shop, "web", 50)
+    led = kube.core.read_namespaced_service("web", shop).spec.selector
+    put_back = {**dict.fromkeys(led), **before}
+    kube.core.patch_namespaced_service("web", shop, {"spec": {"selector": put_back}})
+    standing = {fault: ok for fault, ok, _ in still_in_force(kube, shop)}
+    assert standing[done["fault"]] is False
+    undo.revert_faults(shop)
+    assert Ledger(kube, shop).entries() == []
+
+
 def test_what_somebody_else_changed_is_reported_and_left(kube: Kube, shop: str) -> None:
     """A third value is a conflict with a command that mends it; their own undo of the fault is noticed."""
     done = pods.scale_to_zero(shop, "app=cart")

@@ -16,7 +16,7 @@ import pytest
 
 from gameday import evidence
 from gameday.kube import connect
-from gameday.ledger import Ledger, differences, snapshot
+from gameday.ledger import Entry, Ledger, NoUndo, differences, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,6 +115,20 @@ def test_an_experiment_whose_runner_was_killed_undoes_its_own_fault(
 
     assert Ledger(lasting, "shop").entries() == []
     assert differences(before, snapshot(lasting, "shop")) == []
+
+
+def test_a_shop_with_faults_on_record_is_not_attacked(
+    lasting: Kube, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """What an earlier run left in force is no baseline: exit 2, and the words say how to undo it."""
+    Ledger(lasting, "shop").write(Entry("old", "terminate-pods", (NoUndo(("web",)),), {}))
+    argv = [GAMEDAY, "run", str(EXPERIMENTS[0]), *SHOP, "--report", str(tmp_path)]
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    command([GAMEDAY, "revert", *SHOP], environment)
+
+    assert done.returncode == 2
+    assert "undo them first: gameday revert" in " ".join((done.stdout + done.stderr).split())
+    assert Ledger(lasting, "shop").entries() == []
 
 
 def kill_in_mid_fault(file: Path, environment: dict[str, str], report: Path, *, spare_experiment: bool) -> int:

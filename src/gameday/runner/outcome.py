@@ -45,6 +45,7 @@ class Ending:
     status: str | None = None  # the journal's own status
     deviated: bool = False
     stopped: str | None = None  # why the runner stopped it
+    refused: str | None = None  # why it must not be run there
     trouble: str | None = None  # why it could not be run, or what the runner met
     last_line: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -64,6 +65,8 @@ def fold(end: Ending) -> Judged:
         return dirty
     said = end.said or {}
     verdict, reason = said.get("verdict"), str(said.get("reason") or "")
+    if end.refused:
+        return Judged("invalid", end.refused)
     if end.stopped or end.trouble or verdict not in EXIT_CODES:
         return _cut_off(end)
     seen = violation_in_force(end.events) if verdict in ("error", "invalid") else None

@@ -95,6 +95,7 @@ class SingleRun:
     _began: float = field(default_factory=time.monotonic)
     _facts: dict[str, Any] = field(default_factory=dict)
     _cut_short: bool = False
+    _refused: str | None = None
 
     def execute(self) -> Result:
         """Run it, judge it, write its journal, and free what it took."""
@@ -111,6 +112,8 @@ class SingleRun:
             self._watch(child)
         except deploy.StopAskedError:
             pass
+        except InvalidRequest as problem:
+            self._refused = str(problem)
         except (GamedayError, *UNREACHABLE) as problem:
             trouble = " ".join(str(problem).split())
         finally:
@@ -187,6 +190,7 @@ class SingleRun:
             Ending(
                 exit_code=code,
                 said=journal.get("gameday"),
+                refused=self._refused,
                 status=journal.get("status"),
                 deviated=bool(journal.get("deviated")),
                 stopped=self.stop.reason if self._cut_short or (code is None and self.stop.asked()) else None,
