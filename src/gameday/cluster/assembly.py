@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ import yaml
 from aiohttp import web
 
 from gameday.cluster.addresses import AddressError, Addresses
-from gameday.cluster.api import AdmissionError, make_app
+from gameday.cluster.admission import Admission
+from gameday.cluster.api import make_app
 from gameday.cluster.certificates import make_certificates
 from gameday.cluster.controllers import make_loops
 from gameday.cluster.kubelet.agent import Kubelet, Node
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+MAX_HEAD_BYTES = 64 * 1024
+"""The longest request line or header: selectors are in it."""
 
 
 class Cluster:
@@ -55,7 +61,7 @@ class Cluster:
         self._pods_folder = Path(tempfile.mkdtemp(prefix="pods-", dir=folder))
         node = Node(f"gameday-{name}", self._addresses.api, self._store, runtime, self._addresses.pods,
                     Logs(folder / "logs"), self._pods_folder)  # fmt: skip
-        self._logs = node.logs
+        self._node = node
         self._kubelet = Kubelet(node)
         self._proxy = ServiceProxy(self._store)
 
@@ -63,8 +69,13 @@ class Cluster:
         """Serve; returns how the API is reached. Raises ClusterError, OSError."""
         host, service_ip = self._addresses.api, self._addresses.services.take()
         certificates = make_certificates(self._folder, [host, service_ip, "localhost", "kubernetes.default.svc"])
-        app = make_app(self._store, token=self._token, logs=self._logs, admit=[self._admit])
-        self._web = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        admission = Admission(self._store, self._addresses)
+        app = make_app(
+            self._store, token=self._token, logs=self._node.logs, executor=self._kubelet, admit=[admission.admit],
+            accepts=lambda token: self._node.tokens.accepts(self._store, token),
+        )  # fmt: skip
+        self._web = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, auto_decompress=False,
+                                  max_line_size=MAX_HEAD_BYTES, max_field_size=MAX_HEAD_BYTES)  # fmt: skip
         await self._web.setup()
         site = web.TCPSite(self._web, host, port, ssl_context=certificates.server)
         try:
@@ -76,7 +87,7 @@ class Cluster:
             raise ClusterError(f"cluster {self._name}: {why}") from problem
         port = self._web.addresses[0][1]
         self._make_first_objects(service_ip, host, port)
-        release = Loop(self._store, {"services": _service_ip}, self._release, "addresses")
+        release = Loop(self._store, {"services": _service_ip}, admission.release, "addresses")
         loops = [*make_loops(self._store, certificates.ca_pem), self._proxy.loop, release]
         for part in (*(loop.run() for loop in loops), self._kubelet.run()):
             self._guard(part)
@@ -120,36 +131,13 @@ class Cluster:
             "apiVersion": "v1", "kind": "Service", "metadata": meta, "status": {"loadBalancer": {}},
             "spec": {"type": "ClusterIP", "clusterIP": service_ip, "clusterIPs": [service_ip],
                      "sessionAffinity": "None",
-                     "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}]},
+                     "ports": [{"name": "https", "port": _https_port(service_ip), "protocol": "TCP",
+                                "targetPort": port}]},
         })  # fmt: skip
         self._store.create("endpoints", {
             "apiVersion": "v1", "kind": "Endpoints", "metadata": meta,
             "subsets": [{"addresses": [{"ip": host}], "ports": [{"name": "https", "port": port, "protocol": "TCP"}]}],
         })  # fmt: skip
-
-    # --- Services' addresses
-
-    def _admit(self, resource: str, obj: Object) -> None:
-        """Give a Service its address, as the API server does."""
-        if resource != "services":
-            return
-        spec, meta = obj["spec"], obj["metadata"]
-        if spec.get("type") == "ExternalName":
-            return
-        if not spec.get("clusterIP"):
-            spec["clusterIP"] = self._addresses.services.take()
-            return
-        old = self._store.find("services", meta.get("namespace", ""), meta.get("name", ""))
-        if spec["clusterIP"] == "None" or (old and old["spec"].get("clusterIP") == spec["clusterIP"]):
-            return
-        try:
-            self._addresses.services.claim(spec["clusterIP"])
-        except AddressError as problem:
-            raise AdmissionError(f"spec.clusterIPs: Invalid value: {problem}") from problem
-
-    def _release(self, address: str) -> None:
-        if not any(address == s["spec"].get("clusterIP") for s in self._store.list("services")):
-            self._addresses.services.release(address)
 
     def _write_kubeconfig(self, server: str, ca_pem: str) -> Path:
         import base64
@@ -166,6 +154,18 @@ class Cluster:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             yaml.safe_dump(config, file)
         return path
+
+
+def _https_port(address: str) -> int:
+    """443, as everywhere; 6443 where that needs privileges that we have not."""
+    with socket.socket() as attempt:
+        try:
+            attempt.bind((address, 443))
+        except PermissionError:
+            return 6443
+        except OSError:  # taken: the proxy says so, and tries again
+            pass
+    return 443
 
 
 def _service_ip(service: Object) -> list[str]:

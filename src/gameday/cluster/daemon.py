@@ -20,6 +20,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aiohttp.http_exceptions import HttpProcessingError
+
 from gameday.cluster.kubelet.runtime.client import Runtime
 from gameday.cluster.state import Claim, ClusterError, claim, folder_of, unusable
 
@@ -83,6 +85,12 @@ def _log_to(file: Path) -> None:
     os.dup2(fd, 2)
     os.close(fd)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a log record is worth keeping: a client that speaks no HTTP was told so."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _tell(options: Options, answer: dict[str, object]) -> None:

@@ -55,6 +55,7 @@ def apply_defaults(resource: str, obj: Object) -> None:
             spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
             spec.setdefault("priority", 0)
             default_pod_spec(spec)
+            _default_requests(spec)
         case "deployments.apps":
             _default_deployment(spec)
         case "replicasets.apps":
@@ -62,10 +63,20 @@ def apply_defaults(resource: str, obj: Object) -> None:
             default_pod_spec(spec.setdefault("template", {}).setdefault("spec", {}))
         case "services":
             _default_service(spec)
+        case "events":
+            obj.setdefault("involvedObject", {})
         case "secrets":
             obj.setdefault("type", "Opaque")
             for key, value in obj.pop("stringData", {}).items():
                 obj.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
+
+
+def _default_requests(spec: Object) -> None:
+    """What has a limit and no request, requests its limit; in pods, not in templates."""
+    for _, container in containers(spec):
+        resources = container["resources"]
+        if resources.get("limits"):
+            resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
 
 
 def _default_deployment(spec: Object) -> None:

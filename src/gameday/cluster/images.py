@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PYTHONS = ("python", "python3", "/usr/bin/python3", "/usr/local/bin/python", "/usr/local/bin/python3")
-_REFERENCE = re.compile(r"(?:docker\.io/|localhost/)?(?:library/)?(?P<name>[^@:]+)(?::[^@]+)?(?:@.+)?")
+_REFERENCE = re.compile(r"(?:docker\.io/|localhost/)?(?:library/)?(?P<name>(?:[^@/]+:\d+/)?[^@:]+)(?::[^@]+)?(?:@.+)?")
+_NAME = re.compile(r"(?:[^/]+:\d+/)?[a-z0-9._/-]+")
 
 
 class UnknownImageError(Exception):
     """No such image here: becomes ErrImagePull."""
+
+
+class InvalidNameError(Exception):
+    """That is no image's name: becomes InvalidImageName."""
 
 
 class NoCommandError(Exception):
@@ -39,16 +44,21 @@ class Launch:
 
 
 def resolve(image: str, command: list[str], args: list[str]) -> Launch:
-    """What a container with this image, command and args runs. Raises UnknownImageError, NoCommandError."""
+    """What a container runs. Raises InvalidNameError, UnknownImageError, NoCommandError."""
     found = _REFERENCE.fullmatch(image)
-    launch = _TABLE.get(found["name"]) if found else None
+    if not found or not _NAME.fullmatch(found["name"]):
+        raise InvalidNameError(f'couldn\'t parse image reference "{image}": invalid reference format')
+    launch = _TABLE.get(found["name"])
     if launch is None:
         known = ", ".join(sorted(_TABLE))
         raise UnknownImageError(f'image "{image}" is not known to the embedded cluster; it knows: {known}')
     made = launch(command, args)
-    if made.argv[0] in _PYTHONS:
-        made.argv[0] = sys.executable
-    return made
+    return replace(made, argv=on_this_machine(made.argv))
+
+
+def on_this_machine(argv: list[str]) -> list[str]:
+    """A command as it is called here: an image's Python is ours."""
+    return [sys.executable, *argv[1:]] if argv[:1] and argv[0] in _PYTHONS else argv
 
 
 def _storefront(command: list[str], args: list[str]) -> Launch:

@@ -123,18 +123,18 @@ def _take(holder: Json, path: list[str]) -> Json:
 def strategic_merge(target: Json, patch: Json, path: tuple[str, ...] = ()) -> Json:  # noqa: C901
     """Strategic merge patch: lists with a merge key merge item by item, directives are obeyed.
 
-    Directives: `$patch: replace|delete|merge`, `$retainKeys`, `$setElementOrder/<list>`,
+    Directives: `$patch: replace|delete`, `$retainKeys`, `$setElementOrder/<list>`,
     `$deleteFromPrimitiveList/<list>`. `path` is the field's place, `("spec", "ports")`.
     """
     if not isinstance(patch, dict):
         raise PatchError(f"{'.'.join(path) or 'a strategic merge patch'}: expected an object")
     patch = dict(patch)
-    directive = patch.pop("$patch", "merge")
+    directive = patch.pop("$patch", None)
     if directive == "delete":
         return {}
-    if directive not in ("merge", "replace"):
+    if directive not in (None, "replace"):
         raise PatchError(f"unknown $patch directive {directive!r}")
-    result = dict(target) if isinstance(target, dict) and directive == "merge" else {}
+    result = dict(target) if isinstance(target, dict) and directive is None else {}
     retained = patch.pop("$retainKeys", None)
     if retained is not None:
         result = {k: v for k, v in result.items() if k in retained}

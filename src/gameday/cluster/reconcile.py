@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from gameday.cluster.store import ConflictError, Event, ExpiredError, NotFoundError, Object, Store
+from gameday.cluster.store import AlreadyExistsError, ConflictError, Event, ExpiredError, NotFoundError, Object, Store
 
 if TYPE_CHECKING:
     from gameday.cluster.store import Watch
@@ -109,7 +109,7 @@ class Loop:
     def _attempt(self, key: Key) -> None:
         try:
             again_s = self._reconcile(key)
-        except (NotFoundError, ConflictError):  # it moved under us: look again
+        except (NotFoundError, ConflictError, AlreadyExistsError):  # it moved under us: look again
             again_s = RETRY_S
         except Exception:  # one bad object must not stop the loop for the others
             log.exception("%s: %s", self._name, key)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import uuid
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
+from gameday.cluster.selectors import matches
 from gameday.cluster.store import NotFoundError, Object, Store, now
 
 KINDS = {
@@ -20,7 +21,9 @@ KINDS = {
 """API version and kind of what gets events or owns something."""
 
 MAX_EVENTS = 1000
-"""Events kept in a namespace; the oldest go first."""
+"""Events kept in a namespace, more or less; the oldest go first."""
+TRIM_EVERY = 50
+"""Changes of the store between two looks at how many there are."""
 
 
 def record_event(store: Store, resource: str, obj: Object, reason: str, message: str, *, warning: bool = False) -> None:
@@ -28,10 +31,10 @@ def record_event(store: Store, resource: str, obj: Object, reason: str, message:
     api_version, kind = KINDS[resource]
     meta = obj["metadata"]
     namespace = meta.get("namespace") or "default"
-    kept = store.list("events", namespace)
-    same = (meta["uid"], reason, message)
-    found = next((e for e in kept if (e["involvedObject"].get("uid"), e["reason"], e.get("message")) == same), None)
-    if found:
+    # Named by what it says, so that the same one is found again without a search.
+    number = hashlib.sha256("\0".join((meta["uid"], reason, message)).encode()).hexdigest()[:16]
+    name = f"{meta['name']}.{number}"
+    if found := store.find("events", namespace, name):
         event = copy.deepcopy(found)
         event["count"] = event.get("count", 1) + 1
         event["lastTimestamp"] = now()
@@ -41,13 +44,14 @@ def record_event(store: Store, resource: str, obj: Object, reason: str, message:
                 "resourceVersion": meta["resourceVersion"]}  # fmt: skip
     if "namespace" in meta:
         involved["namespace"] = namespace
-    if len(kept) >= MAX_EVENTS:
-        oldest = min(kept, key=lambda e: int(e["metadata"]["resourceVersion"]))
-        store.delete("events", namespace, oldest["metadata"]["name"])
+    if store.revision % TRIM_EVERY == 0:
+        kept = sorted(store.list("events", namespace), key=lambda e: int(e["metadata"]["resourceVersion"]))
+        for oldest in kept[:-MAX_EVENTS]:
+            store.delete("events", namespace, oldest["metadata"]["name"])
     component = "kubelet" if resource in ("pods", "nodes") else f"{kind.lower()}-controller"
     store.create("events", {
         "apiVersion": "v1", "kind": "Event",
-        "metadata": {"name": f"{meta['name']}.{uuid.uuid4().hex[:16]}", "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "involvedObject": involved, "reason": reason, "message": message,
         "type": "Warning" if warning else "Normal", "count": 1,
         "firstTimestamp": now(), "lastTimestamp": now(), "eventTime": None,
@@ -69,7 +73,7 @@ def controller_of(obj: Object) -> dict[str, Any] | None:
     return next((r for r in obj["metadata"].get("ownerReferences", []) if r.get("controller")), None)
 
 
-def set_condition(conditions: list[dict[str, Any]], kind: str, status: str, **fields: str) -> None:
+def set_condition(conditions: list[dict[str, Any]], kind: str, status: str, **fields: Any) -> None:
     """Set a condition in place; its transition time changes only with its status."""
     found = next((c for c in conditions if c["type"] == kind), None)
     if found is None:
@@ -100,9 +104,21 @@ def is_active(pod: Object) -> bool:
     )
 
 
+def instant(timestamp: str) -> float:
+    """What `store.now` wrote, in seconds since 1970."""
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
 def seconds_since(timestamp: str) -> float:
     """Seconds since an instant that `store.now` wrote."""
-    return (datetime.now(UTC) - datetime.fromisoformat(timestamp)).total_seconds()
+    return datetime.now(UTC).timestamp() - instant(timestamp)
+
+
+def budgets_of(store: Store, pod: Object) -> list[Object]:
+    """The disruption budgets that select a pod."""
+    meta = pod["metadata"]
+    budgets = store.list("poddisruptionbudgets.policy", meta["namespace"])
+    return [b for b in budgets if matches(b["spec"].get("selector"), meta.get("labels"))]
 
 
 def set_status(store: Store, resource: str, obj: Object, status: dict[str, Any]) -> None:

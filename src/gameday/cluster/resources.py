@@ -61,7 +61,7 @@ RESOURCES = (
     Resource("", "v1", "nodes", "node", "Node", namespaced=False, short_names=("no",),
              subresources=("status",), fields=("spec.unschedulable",)),
     Resource("", "v1", "pods", "pod", "Pod", short_names=("po",), categories=("all",),
-             subresources=("log", "status"), fields=_POD_FIELDS),
+             subresources=("eviction", "exec", "log", "status"), fields=_POD_FIELDS),
     Resource("", "v1", "secrets", "secret", "Secret", fields=("type",)),
     Resource("", "v1", "serviceaccounts", "serviceaccount", "ServiceAccount", short_names=("sa",)),
     Resource("", "v1", "services", "service", "Service", short_names=("svc",), categories=("all",),
@@ -79,14 +79,6 @@ RESOURCES = (
     Resource("policy", "v1", "poddisruptionbudgets", "poddisruptionbudget", "PodDisruptionBudget",
              short_names=("pdb",), subresources=("status",)),
 )  # fmt: skip
-
-REFUSED = {
-    "pods": ("attach", "binding", "ephemeralcontainers", "eviction", "exec", "portforward", "proxy", "resize"),
-    "services": ("proxy",),
-    "nodes": ("proxy",),
-    "serviceaccounts": ("token",),
-}
-"""Subresources of a real cluster that are refused by name here."""
 
 GROUPS = tuple(dict.fromkeys(r.group for r in RESOURCES))
 _BY_PLACE = {(r.group, r.version, r.name): r for r in RESOURCES}

@@ -1,7 +1,7 @@
 """The shape of every object the API accepts: field names and types, for validation.
 
 `schema.json` is derived from the official Python client's models, which are derived
-from Kubernetes' own OpenAPI: `python -m gameday.cluster.schema` writes it anew. It is a
+from Kubernetes' own OpenAPI: `python -m tests.unit.cluster.pure.models` writes it anew. It is a
 file because importing the client costs a third of a second and the daemon does not need it.
 """
 
@@ -13,20 +13,27 @@ import re
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gameday.cluster.resources import RESOURCES
+from gameday.cluster import quantities
+from gameday.cluster.quantities import quantity
 
-_FILE = Path(__file__).with_name("schema.json")
-_GENERIC = re.compile(r"(list|dict)[\[(](?:str, )?(.*)[\])]", re.IGNORECASE)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE = Path(__file__).with_name("schema.json")
+"""The types, as data."""
+GENERIC = re.compile(r"(list|dict)[\[(](?:str, )?(.*)[\])]", re.IGNORECASE)
 
 Types = dict[str, dict[str, str]]
+REQUIRED = "required"
+"""The name, among the types, of the list of the fields that each of them must have."""
 
 
 @cache
 def types() -> Types:
     """Every type's fields and their types, by the client's type names (`V1PodSpec`)."""
-    loaded: Types = json.loads(_FILE.read_text())
+    loaded: Types = json.loads(FILE.read_text())
     return loaded
 
 
@@ -37,7 +44,7 @@ def type_of(kind: str, group: str = "") -> str:
     return f"V1{kind}"
 
 
-_WORDS = {"int": "int32", "str": "string", "bytes": "base64"}
+_WORDS = {"int": "int32", "object": "intstr.IntOrString", "str": "string", "bytes": "base64"}
 
 
 def _is_base64(text: str) -> bool:
@@ -55,6 +62,19 @@ def _is_time(text: str) -> bool:
         return False
 
 
+_INT64 = frozenset((
+    "activeDeadlineSeconds", "deletionGracePeriodSeconds", "expirationSeconds", "fsGroup", "generation",
+    "gracePeriodSeconds", "observedGeneration", "runAsGroup", "runAsUser", "sizeBytes", "supplementalGroups",
+    "terminationGracePeriodSeconds", "tolerationSeconds",
+))  # fmt: skip
+"""Integers of 64 bits; all others have 32."""
+
+
+def _fits(number: int, path: str) -> bool:
+    bits = 63 if path.rpartition(".")[2].partition("[")[0] in _INT64 else 31
+    return -(1 << bits) <= number < 1 << bits
+
+
 _FORMATS = {"bytes": _is_base64, "datetime": _is_time}
 
 
@@ -69,9 +89,9 @@ class Check:
 
     def read(self, value: Any, kind: str, path: str = "") -> Any:
         """The value as the type `kind` holds it."""
-        if value is None or kind == "object":
+        if value is None or path.endswith(".fieldsV1"):
             return value
-        if found := _GENERIC.fullmatch(kind):
+        if found := GENERIC.fullmatch(kind):
             return self._collection(value, found[1].lower(), found[2], path)
         if kind in types():
             return self._fields(value, kind, path)
@@ -86,7 +106,9 @@ class Check:
             if key not in fields:
                 self.unknown.append(place)
             elif item is not None:
-                result[key] = self.read(item, fields[key], place)
+                read = self.read(item, fields[key], place)
+                if read not in ({}, []) or not GENERIC.fullmatch(fields[key]):  # Go's omitempty
+                    result[key] = read
         return result
 
     def _collection(self, value: Any, shape: str, inner: str, path: str) -> Any:
@@ -94,21 +116,34 @@ class Check:
             return self._mismatch(value, "array" if shape == "list" else "map", path)
         if shape == "list":
             empty: Any = {} if inner in types() else ""  # what Go makes of a null among items
-            items = [empty if item is None and inner != "object" else item for item in value]
+            items = [empty if item is None else item for item in value]
             return [self.read(item, inner, f"{path}[{i}]") for i, item in enumerate(items)]
         if path.rpartition(".")[2] in ("limits", "requests", "capacity", "allocatable"):
-            # A quantity may be written as a number: `cpu: 1`.
-            value = {k: str(v) if isinstance(v, int | float) else v for k, v in dict(value).items()}
+            inner = "quantity"
         return {k: "" if v is None else self.read(v, inner, f"{path}.{k}") for k, v in dict(value).items()}
 
     def _scalar(self, value: Any, kind: str, path: str) -> Any:
-        expected: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,)}
+        if kind == "quantity" or path.rpartition(".")[2] in ("divisor", "sizeLimit"):
+            return self._quantity(value, path)
+        expected: dict[str, tuple[type, ...]] = {
+            "int": (int,), "float": (int, float), "bool": (bool,), "object": (int, str),  # IntOrString
+        }  # fmt: skip
         allowed = expected.get(kind, (str,))
         wrong = not isinstance(value, allowed) or (isinstance(value, bool) and kind != "bool")
+        wrong = wrong or (isinstance(value, int) and not _fits(value, path))
         check = _FORMATS.get(kind)
         if wrong or (check and not check(value)):
             return self._mismatch(value, _WORDS.get(kind, kind), path)
-        return value
+        return "".join(value.split()) if kind == "bytes" else value
+
+    def _quantity(self, value: Any, path: str) -> Any:
+        """The text of a quantity, which may be written as a number: `cpu: 1`."""
+        text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+        try:
+            quantity(text)
+        except (TypeError, ValueError):
+            self.mismatched.append(f"{path}: {quantities.RULE}")
+        return text
 
     def _mismatch(self, value: Any, expected: str, path: str) -> Any:
         names = {dict: "object", list: "array", str: "string", bool: "bool"}
@@ -116,23 +151,15 @@ class Check:
         return value
 
 
-def derive() -> Types:
-    """The types that the served kinds are made of, read off the official client's models."""
-    from kubernetes.client import models
-
-    found: Types = {}
-    open_types = [type_of(r.kind, r.group) for r in RESOURCES] + ["V1Scale", "V1DeleteOptions"]
-    while open_types:
-        name = open_types.pop()
-        model = getattr(models, name, None)
-        if model is None or name in found:
-            continue
-        found[name] = {model.attribute_map[a]: kind for a, kind in model.openapi_types.items()}
-        for kind in found[name].values():
-            inner = _GENERIC.fullmatch(kind)
-            open_types.append(inner[2] if inner else kind)
-    return dict(sorted(found.items()))
-
-
-if __name__ == "__main__":
-    _FILE.write_text(json.dumps(derive(), indent=0, separators=(",", ":")) + "\n")
+def missing(value: Any, kind: str, path: str = "") -> Iterator[str]:
+    """The places in an object of the right shape where a field is empty that must not be."""
+    if found := GENERIC.fullmatch(kind):
+        items = enumerate(value) if isinstance(value, list) else ()
+        for index, item in items:
+            yield from missing(item, found[2], f"{path}[{index}]")
+    elif kind in types():
+        at = f"{path}." if path else ""
+        yield from (at + field for field in types()[REQUIRED].get(kind, "").split() if value.get(field, "") == "")
+        for key, item in value.items():
+            if item is not None:
+                yield from missing(item, types()[kind].get(key, ""), at + key)

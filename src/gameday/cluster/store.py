@@ -27,6 +27,12 @@ Propagation = Literal["Background", "Foreground", "Orphan"]
 HISTORY = 4096
 """How many past events a watch can resume from; older ones answer 410 Gone."""
 
+HISTORY_BYTES = 48 * 1024 * 1024
+"""About how much memory they may take: fewer are kept of large objects."""
+
+FIRST_REVISION = 100
+"""A new cluster's revision: on a real one, too, the first versions are long compacted away when a client comes."""
+
 WATCH_BACKLOG = 2048
 """How many unread events a watcher may have before it is dropped (it must list again)."""
 
@@ -83,6 +89,12 @@ def _finalizers(resource: str, obj: Object) -> Any:
     return obj["metadata"].get("finalizers") or of_namespace
 
 
+def _weight(obj: Object) -> int:
+    """About how much memory an object takes, in bytes: what is large is in its data and annotations."""
+    texts = [*(obj.get("data") or {}).values(), *(obj["metadata"].get("annotations") or {}).values()]
+    return 8192 + sum(map(len, texts))
+
+
 class Watch:
     """The changes of one resource, in order. Iterate it; `close` ends the iteration."""
 
@@ -94,16 +106,26 @@ class Watch:
         self._wake = asyncio.Event()
         self._closed = False
         self._expired = False
+        self.on_expiry: Callable[[], object] = lambda: None
+        """Called when the watch is dropped because it was too slow."""
 
     def wants(self, event: Event) -> bool:
         """Whether this watch is about the event's resource and namespace."""
         return event.resource == self.resource and self.namespace in (None, event.namespace)
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that happened so far was read."""
+        return not self._events
+
     def offer(self, event: Event) -> None:
         """Queue an event; a watcher that does not read is dropped instead of slowing others."""
-        if len(self._events) >= WATCH_BACKLOG:
+        unread = self._events
+        if len(unread) >= WATCH_BACKLOG or (unread and unread[0].revision <= self._store.forgotten):
             self._expired = True
+            unread.clear()
             self.close()
+            self.on_expiry()
             return
         self._events.append(event)
         self._wake.set()
@@ -137,9 +159,12 @@ class Store:
     """All objects, by resource, namespace and name."""
 
     def __init__(self) -> None:
-        self.revision = 1
+        self.revision = FIRST_REVISION
         self._objects: dict[str, dict[tuple[str, str], Object]] = {}
-        self._history: deque[Event] = deque(maxlen=HISTORY)
+        self.forgotten = FIRST_REVISION
+        """The revision up to which events are no longer known."""
+        self._history: deque[Event] = deque()
+        self._history_bytes = 0
         self._watches: list[Watch] = []
 
     # --- reading
@@ -254,8 +279,8 @@ class Store:
         """
         obj = copy.deepcopy(self.get(resource, namespace, name))
         meta = obj["metadata"]
-        if uid is not None and uid != meta["uid"]:
-            raise ConflictError(f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}")
+        if uid not in (None, meta["uid"]):
+            raise ConflictError(f"the UID in the precondition ({uid}) does not match the one in record ({meta['uid']})")
         finalizer = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(propagation)
         if finalizer and finalizer not in meta.setdefault("finalizers", []):
             meta["finalizers"].append(finalizer)
@@ -264,6 +289,7 @@ class Store:
         grace = 0
         if resource == "pods" and obj.get("spec", {}).get("nodeName"):
             grace = obj["spec"].get("terminationGracePeriodSeconds", 30) if grace_s is None else grace_s
+            grace = 1 if grace < 0 else grace  # as Kubernetes takes it
         if not grace and not _finalizers(resource, obj):
             return self._remove(resource, obj)
         if resource == "namespaces":
@@ -297,6 +323,11 @@ class Store:
         obj["metadata"]["resourceVersion"] = str(self.revision)
         event = Event(kind, resource, obj, self.revision, previous)
         self._history.append(event)
+        self._history_bytes += _weight(obj)
+        while len(self._history) > HISTORY or self._history_bytes > HISTORY_BYTES:
+            gone = self._history.popleft()
+            self._history_bytes -= _weight(gone.object)
+            self.forgotten = gone.revision
         for watch in [w for w in self._watches if w.wants(event)]:
             watch.offer(event)
         return obj
@@ -307,9 +338,8 @@ class Store:
         """Watch a resource from after revision `since` (None: from now on). Raises ExpiredError."""
         watch = Watch(self, resource, namespace)
         if since is not None and since < self.revision:
-            oldest = self._history[0].revision if self._history else self.revision + 1
-            if since + 1 < oldest and len(self._history) == HISTORY:
-                raise ExpiredError(f"too old resource version: {since} ({oldest})")
+            if since < self.forgotten:
+                raise ExpiredError(f"too old resource version: {since} ({self.forgotten})")
             for event in self._history:
                 if event.revision > since and watch.wants(event):
                     watch.offer(event)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Object = dict[str, Any]
-Cells = list[Any]
 
 _NONE = "<none>"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -39,42 +40,48 @@ def age(since: str | None, now: datetime) -> str:
     return f"{seconds // _DAY // 365}y"
 
 
-# --- cells of each resource: name first, age where the columns say so; after "|" only with -o wide
+_COLUMNS: dict[str, str] = json.loads(Path(__file__).with_name("columns.json").read_text())
+"""Columns by resource: TITLE=CELL, where `_` is a space, `:i` means an integer, and each `|` toggles those of -o wide.
+
+A cell is a field's path (`<none>` or 0 when it is empty, with `?` nothing), or @ the name, ~ the age, # the number of
+items, % a selector, ! one of the functions below.
+"""
+_OTHERS = "Name=@ Created_At=metadata.creationTimestamp"
 
 
-def _pod(o: Object, now: datetime) -> Cells:
-    spec, status = o.get("spec", {}), o.get("status", {})
-    statuses = status.get("containerStatuses", [])
-    ready = sum(1 for c in statuses if c.get("ready"))
+def _at(o: Object, path: str) -> Any:
+    for part in path.split("."):
+        o = (o or {}).get(part)  # type: ignore[assignment]
+    return o
+
+
+def _ago(o: Object, now: datetime, *paths: str) -> str:
+    return age(next(filter(None, (_at(o, path) for path in paths)), None), now)
+
+
+def _restarts(o: Object, now: datetime) -> str:
+    statuses = _at(o, "status.containerStatuses") or []
     restarts = sum(c.get("restartCount", 0) for c in statuses)
-    ended = max((s.get("lastState", {}).get("terminated", {}).get("finishedAt") or "" for s in statuses), default="")
-    shown = f"{restarts} ({age(ended, now)} ago)" if restarts and ended else str(restarts)
-    gates = spec.get("readinessGates")
-    return [o["metadata"]["name"], f"{ready}/{len(spec.get('containers', []))}", pod_phase(o), shown, None,
-            status.get("podIP") or _NONE, spec.get("nodeName") or _NONE, status.get("nominatedNodeName") or _NONE,
-            f"0/{len(gates)}" if gates else _NONE]  # fmt: skip
+    ended = max((_at(c, "lastState.terminated.finishedAt") or "" for c in statuses), default="")
+    return f"{restarts} ({age(ended, now)} ago)" if restarts and ended else str(restarts)
 
 
 def pod_phase(o: Object) -> str:
     """A pod's STATUS in `kubectl get pods`: its phase, or what it waits for or died of."""
     status = o.get("status", {})
     shown = str(status.get("reason") or status.get("phase") or "Unknown")
-    initialising = _init_phase(o)
-    if initialising:
-        shown = initialising
-    else:
-        running = False
-        for c in reversed(status.get("containerStatuses", [])):
-            shown = _state_reason(c) or shown
-            running = running or bool(c.get("ready") and c.get("state", {}).get("running"))
-        if shown == "Completed" and running:
-            shown = "Running"
-    return "Terminating" if o["metadata"].get("deletionTimestamp") else shown
+    initialising = _init_phase(status.get("initContainerStatuses", []))
+    statuses = [] if initialising else status.get("containerStatuses", [])
+    for c in reversed(statuses):
+        shown = _state_reason(c) or shown
+    if shown == "Completed" and any(c.get("ready") and _at(c, "state.running") for c in statuses):
+        shown = "Running"
+    return "Terminating" if o["metadata"].get("deletionTimestamp") else initialising or shown
 
 
 def _state_reason(container_status: Object) -> str:
     state = container_status.get("state", {})
-    if reason := state.get("waiting", {}).get("reason"):
+    if reason := _at(state, "waiting.reason"):
         return str(reason)
     if ended := state.get("terminated"):
         signal = ended.get("signal")
@@ -82,10 +89,9 @@ def _state_reason(container_status: Object) -> str:
     return ""
 
 
-def _init_phase(o: Object) -> str:
-    statuses = o.get("status", {}).get("initContainerStatuses", [])
+def _init_phase(statuses: list[Object]) -> str:
     for index, c in enumerate(statuses):
-        ended = c.get("state", {}).get("terminated")
+        ended = _at(c, "state.terminated")
         if ended and ended.get("exitCode") == 0:
             continue
         reason = _state_reason(c)
@@ -93,158 +99,112 @@ def _init_phase(o: Object) -> str:
     return ""
 
 
-def _workload(o: Object) -> Cells:
-    template = o.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
-    return [",".join(c.get("name", "") for c in template), ",".join(c.get("image", "") for c in template),
-            format_selector(o.get("spec", {}).get("selector", {}))]  # fmt: skip
+def _templates(o: Object, field: str) -> str:
+    return ",".join(c.get(field, "") for c in _at(o, "spec.template.spec.containers") or [])
 
 
-def _deployment(o: Object, _: datetime) -> Cells:
-    status, wanted = o.get("status", {}), o.get("spec", {}).get("replicas", 0)
-    return [o["metadata"]["name"], f"{status.get('readyReplicas', 0)}/{wanted}", status.get("updatedReplicas", 0),
-            status.get("availableReplicas", 0), None, *_workload(o)]  # fmt: skip
+def _port(p: Object) -> str:
+    return f"{p.get('port')}{':' + str(p['nodePort']) if p.get('nodePort') else ''}/{p.get('protocol', 'TCP')}"
 
 
-def _replica_set(o: Object, _: datetime) -> Cells:
-    status = o.get("status", {})
-    return [o["metadata"]["name"], o.get("spec", {}).get("replicas", 0), status.get("replicas", 0),
-            status.get("readyReplicas", 0), None, *_workload(o)]  # fmt: skip
-
-
-def _service(o: Object, _: datetime) -> Cells:
-    spec = o.get("spec", {})
-    ports = ",".join(
-        f"{p.get('port')}{':' + str(p['nodePort']) if p.get('nodePort') else ''}/{p.get('protocol', 'TCP')}"
-        for p in spec.get("ports", [])
-    )
-    external = spec.get("externalName") or ",".join(spec.get("externalIPs", [])) or _NONE
-    return [o["metadata"]["name"], spec.get("type", ""), spec.get("clusterIP") or _NONE, external, ports or _NONE,
-            None, format_selector({"matchLabels": spec.get("selector") or {}})]  # fmt: skip
-
-
-def _endpoints(o: Object, _: datetime) -> Cells:
-    found = [f"{a.get('ip')}:{p.get('port')}" for s in o.get("subsets", []) for p in s.get("ports", [])
-             for a in s.get("addresses", [])]  # fmt: skip
+def _few(found: list[str], none: str) -> str:
     more = f" + {len(found) - _SHOWN} more..." if len(found) > _SHOWN else ""
-    return [o["metadata"]["name"], (",".join(found[:_SHOWN]) + more) or _NONE, None]
+    return (",".join(found[:_SHOWN]) + more) or none
 
 
-def _endpoint_slice(o: Object, _: datetime) -> Cells:
-    ports = ",".join(str(p.get("port", "*")) for p in o.get("ports") or [])
-    found = [a for e in o.get("endpoints") or [] for a in e.get("addresses", [])]
-    more = f" + {len(found) - _SHOWN} more..." if len(found) > _SHOWN else ""
-    return [o["metadata"]["name"], o.get("addressType", ""), ports or "<unset>",
-            (",".join(found[:_SHOWN]) + more) or "<unset>", None]  # fmt: skip
+def _node_status(o: Object) -> str:
+    ready: Object = next((c for c in _at(o, "status.conditions") or [] if c.get("type") == "Ready"), {})
+    return {"True": "Ready", "False": "NotReady"}.get(ready.get("status", ""), "Unknown")
 
 
-def _event(o: Object, now: datetime) -> Cells:
-    about, source = o.get("involvedObject", {}), o.get("source", {})
-    first = o.get("firstTimestamp") or o.get("eventTime")
-    last = o.get("series", {}).get("lastObservedTime") or o.get("lastTimestamp") or first
-    name = f"{about.get('kind', '').lower()}/{about.get('name', '')}"
-    return [age(last, now), o.get("type", ""), o.get("reason", ""), name, about.get("fieldPath", ""),
-            source.get("component") or o.get("reportingComponent", ""), str(o.get("message", "")).strip(),
-            age(first, now), o.get("count") or 1, o["metadata"]["name"]]  # fmt: skip
-
-
-def _node(o: Object, _: datetime) -> Cells:
-    info, labels = o.get("status", {}).get("nodeInfo", {}), o["metadata"].get("labels", {})
-    ready: Object = next((c for c in o.get("status", {}).get("conditions", []) if c.get("type") == "Ready"), {})
-    shown = {"True": "Ready", "False": "NotReady"}.get(ready.get("status", ""), "Unknown")
-    if o.get("spec", {}).get("unschedulable"):
-        shown += ",SchedulingDisabled"
+def _roles(o: Object) -> str:
     role = "node-role.kubernetes.io/"
-    roles = ",".join(sorted(k.removeprefix(role) for k in labels if k.startswith(role))) or _NONE
-    addresses = {a.get("type"): a.get("address") for a in o.get("status", {}).get("addresses", [])}
-    address = addresses.get("InternalIP", _NONE)
-    return [o["metadata"]["name"], shown, roles, None, info.get("kubeletVersion", ""), address, _NONE,
-            info.get("osImage", ""), info.get("kernelVersion", ""),
-            info.get("containerRuntimeVersion", "")]  # fmt: skip
+    return (
+        ",".join(sorted(k.removeprefix(role) for k in o["metadata"].get("labels", {}) if k.startswith(role))) or _NONE
+    )
 
 
-def _disruption_budget(o: Object, _: datetime) -> Cells:
-    spec = o.get("spec", {})
-    return [o["metadata"]["name"], str(spec.get("minAvailable", "N/A")), str(spec.get("maxUnavailable", "N/A")),
-            o.get("status", {}).get("disruptionsAllowed", 0), None]  # fmt: skip
+def _source(o: Object) -> str:
+    found = (_at(o, "source.component"), _at(o, "source.host"))
+    return ", ".join(filter(None, found if any(found) else (o.get("reportingComponent"), o.get("reportingInstance"))))
 
 
-_COLUMNS: dict[str, tuple[str, Callable[[Object, datetime], Cells]]] = {
-    "pods": ("Name Ready Status Restarts Age|IP Node Nominated_Node Readiness_Gates", _pod),
-    "deployments.apps": ("Name Ready Up-to-date:i Available:i Age|Containers Images Selector", _deployment),
-    "replicasets.apps": ("Name Desired:i Current:i Ready:i Age|Containers Images Selector", _replica_set),
-    "services": ("Name Type Cluster-IP External-IP Port(s) Age|Selector", _service),
-    "endpoints": ("Name Endpoints Age", _endpoints),
-    "endpointslices.discovery.k8s.io": ("Name AddressType Ports Endpoints Age", _endpoint_slice),
-    "events": ("Last_Seen Type Reason Object|Subobject Source|Message|First_Seen Count:i Name", _event),
-    "nodes": ("Name Status Roles Age Version|Internal-IP External-IP OS-Image Kernel-Version Container-Runtime", _node),
-    "namespaces": ("Name Status Age", lambda o, _: [o["metadata"]["name"], o.get("status", {}).get("phase", ""), None]),
-    "configmaps": (
-        "Name Data:i Age",
-        lambda o, _: [o["metadata"]["name"], len(o.get("data", {})) + len(o.get("binaryData", {})), None],
-    ),
-    "secrets": (
-        "Name Type Data:i Age",
-        lambda o, _: [o["metadata"]["name"], o.get("type", ""), len(o.get("data", {})), None],
-    ),
-    "serviceaccounts": (
-        "Name Secrets:i Age",
-        lambda o, _: [o["metadata"]["name"], len(o.get("secrets", [])), None],
-    ),
-    "leases.coordination.k8s.io": (
-        "Name Holder Age",
-        lambda o, _: [o["metadata"]["name"], o.get("spec", {}).get("holderIdentity", ""), None],
-    ),
-    "networkpolicies.networking.k8s.io": (
-        "Name Pod-Selector Age",
-        lambda o, _: [o["metadata"]["name"], format_selector(o.get("spec", {}).get("podSelector", {})), None],
-    ),
-    "poddisruptionbudgets.policy": (
-        "Name Min_Available Max_Unavailable Allowed_Disruptions:i Age",
-        _disruption_budget,
-    ),
-}
-"""Columns by resource: `_` is a space, `:i` an integer, each `|` toggles columns of -o wide alone."""
+_CELLS: dict[str, Callable[[Object, datetime], Any]] = {
+    "ready": lambda o, _: f"{sum(bool(c.get('ready')) for c in _at(o, 'status.containerStatuses') or [])}/"
+                          f"{len(_at(o, 'spec.containers') or [])}",
+    "phase": lambda o, _: pod_phase(o),
+    "restarts": _restarts,
+    "gates": lambda o, _: f"0/{len(gates)}" if (gates := _at(o, "spec.readinessGates")) else _NONE,
+    "replicas": lambda o, _: f"{_at(o, 'status.readyReplicas') or 0}/{_at(o, 'spec.replicas') or 0}",
+    "containers": lambda o, _: _templates(o, "name"),
+    "images": lambda o, _: _templates(o, "image"),
+    "external": lambda o, _: _at(o, "spec.externalName") or ",".join(_at(o, "spec.externalIPs") or []) or _NONE,
+    "ports": lambda o, _: ",".join(map(_port, _at(o, "spec.ports") or [])) or _NONE,
+    "selector": lambda o, _: format_selector({"matchLabels": _at(o, "spec.selector")}),
+    "endpoints": lambda o, _: _few([f"{a.get('ip')}:{p.get('port')}" for s in o.get("subsets") or []
+                                    for p in s.get("ports", []) for a in s.get("addresses", [])], _NONE),
+    "slice_ports": lambda o, _: ",".join(str(p.get("port", "*")) for p in o.get("ports") or []) or "<unset>",
+    "slice": lambda o, _: _few([a for e in o.get("endpoints") or [] for a in e.get("addresses", [])], "<unset>"),
+    "last": lambda o, now: _ago(o, now, "series.lastObservedTime", "lastTimestamp", "firstTimestamp", "eventTime"),
+    "first": lambda o, now: _ago(o, now, "firstTimestamp", "eventTime"),
+    "about": lambda o, _: f"{str(_at(o, 'involvedObject.kind') or '').lower()}/{_at(o, 'involvedObject.name') or ''}",
+    "source": lambda o, _: _source(o),
+    "message": lambda o, _: str(o.get("message", "")).strip(),
+    "count": lambda o, _: o.get("count") or 1,
+    "node": lambda o, _: _node_status(o),
+    "roles": lambda o, _: _roles(o),
+    "address": lambda o, _: next((a.get("address") for a in _at(o, "status.addresses") or []
+                                  if a.get("type") == "InternalIP"), _NONE),
+    "least": lambda o, _: str(_at(o, "spec.minAvailable") if "minAvailable" in o.get("spec", {}) else "N/A"),
+    "most": lambda o, _: str(_at(o, "spec.maxUnavailable") if "maxUnavailable" in o.get("spec", {}) else "N/A"),
+}  # fmt: skip
 
 
 def columns(resource: str) -> list[dict[str, Any]]:
     """The columnDefinitions of a resource's table."""
-    text = _COLUMNS[resource][0] if resource in _COLUMNS else "Name Created_At"
     found = []
-    for index, part in enumerate(text.split("|")):
+    for index, part in enumerate(_COLUMNS.get(resource, _OTHERS).split("|")):
         for word in part.split():
-            name, _, kind = word.partition(":")
-            name = name.replace("_", " ")
-            found.append({
-                "name": name,
-                "type": "integer" if kind else "string",
-                "format": "name" if name == "Name" else "",
-                "description": "",
-                "priority": index % 2,
-            })  # fmt: skip
+            name, _, kind = word.partition("=")[0].replace("_", " ").partition(":")
+            found.append({"name": name, "type": "integer" if kind else "string", "priority": index % 2,
+                          "format": "name" if name == "Name" else "", "description": ""})  # fmt: skip
     return found
 
 
-def table(resource: str, objects: Sequence[Object], *, revision: str, include: str = "Metadata") -> Object:
-    """A meta.k8s.io/v1 Table of objects; `include` is None, Metadata or Object."""
+def table(resource: str, objects: Sequence[Object], include: str = "Metadata") -> Object:
+    """A meta.k8s.io/v1 Table of objects, without its metadata; `include` is None, Metadata or Object."""
     instant = datetime.now(UTC)
+    words = _COLUMNS.get(resource, _OTHERS).replace("|", "").split()
     rows = [
-        {"cells": _cells(resource, o, instant), **({} if include == "None" else {"object": _included(o, include)})}
+        {
+            "cells": [_cell(word, o, instant) for word in words],
+            "object": o if include == "Object" else metadata_alone(o),
+        }
         for o in objects
     ]
-    return {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": revision},
-            "columnDefinitions": columns(resource), "rows": rows}  # fmt: skip
+    for row in rows if include == "None" else ():
+        del row["object"]
+    return {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "columnDefinitions": columns(resource), "rows": rows}
 
 
-def _cells(resource: str, o: Object, instant: datetime) -> Cells:
-    if resource not in _COLUMNS:
-        return [o["metadata"]["name"], o["metadata"].get("creationTimestamp")]
-    created = age(o["metadata"].get("creationTimestamp"), instant)
-    return [created if cell is None else cell for cell in _COLUMNS[resource][1](o, instant)]
+def _cell(column: str, o: Object, now: datetime) -> Any:
+    title, _, cell = column.partition("=")
+    match cell[0], cell[1:]:
+        case "@", _:
+            return o["metadata"]["name"]
+        case "~", _:
+            return _ago(o, now, "metadata.creationTimestamp")
+        case "#", paths:
+            return sum(len(_at(o, path) or ()) for path in paths.split(","))
+        case "%", path:
+            return format_selector(_at(o, path) or {})
+        case "!", name:
+            return _CELLS[name](o, now)
+    return _at(o, cell.removesuffix("?")) or (0 if title.endswith(":i") else "" if cell.endswith("?") else _NONE)
 
 
-def _included(o: Object, include: str) -> Object:
-    if include == "Object":
-        return o
+def metadata_alone(o: Object) -> Object:
+    """A PartialObjectMetadata of an object."""
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": o["metadata"]}
 
 

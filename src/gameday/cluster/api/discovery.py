@@ -6,11 +6,11 @@ with a `fieldValidation` parameter says yes, and kubectl leaves validation to th
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from gameday.cluster import resources
-from gameday.cluster.api.requests import encode, missing
+from gameday.cluster.api.refusals import unserved
+from gameday.cluster.api.requests import missing
 
 Object = dict[str, Any]
 
@@ -32,7 +32,7 @@ def document(path: str) -> Object:  # noqa: PLR0911
         case ["apis", group, version]:
             return _resource_list(group, version)
         case ["openapi", "v3"]:
-            return {"paths": {p: {"serverRelativeURL": f"/openapi/v3/{p}?hash={_hash(p)}"} for p in _prefixes()}}
+            return {"paths": {p: {"serverRelativeURL": f"/openapi/v3/{p}"} for p in _prefixes()}}
         case ["openapi", "v3", *prefix] if "/".join(prefix) in _prefixes():
             return _open_api(_prefixes()["/".join(prefix)])
     raise missing()
@@ -46,7 +46,7 @@ def _group(group: str) -> Object:
 def _of(group: str, version: str) -> list[resources.Resource]:
     found = [r for r in resources.RESOURCES if (r.group, r.version) == (group, version)]
     if not found:
-        raise missing()
+        raise unserved(404, f"{group}/{version}")
     return found
 
 
@@ -65,68 +65,34 @@ def _resource_list(group: str, version: str) -> Object:
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": entries}
 
 
+_FOREIGN = {
+    "scale": {"group": "autoscaling", "version": "v1", "kind": "Scale"},
+    "eviction": {"group": "policy", "version": "v1", "kind": "Eviction"},
+}
+"""Subresources that are of another kind than the resource."""
+
+
+_VERBS = {"log": ["get"], "finalize": ["update"], "eviction": ["create"], "exec": ["create", "get"]}
+
+
 def _subresource(r: resources.Resource, name: str) -> Object:
-    verbs = {"log": ["get"], "finalize": ["update"]}.get(name, ["get", "patch", "update"])
-    entry: Object = {"name": f"{r.name}/{name}", "singularName": "", "namespaced": r.namespaced, "kind": r.kind,
-                     "verbs": verbs}  # fmt: skip
-    return {**entry, "group": "autoscaling", "version": "v1", "kind": "Scale"} if name == "scale" else entry
-
-
-def aggregated(path: str) -> Object:
-    """All of `/api` or `/apis` in one document (apidiscovery.k8s.io/v2), which saves kubectl a request a group."""
-    groups = [g for g in resources.GROUPS if bool(g) == (path.strip("/") == "apis")]
-    items = [
-        {"metadata": {"name": g, "creationTimestamp": None},
-         "versions": [{"version": "v1", "freshness": "Current", "resources": [_aggregated(r) for r in _of(g, "v1")]}]}
-        for g in groups
-    ]  # fmt: skip
-    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
-
-
-def _aggregated(r: resources.Resource) -> Object:
-    def kind(name: str) -> Object:
-        scale = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
-        return scale if name == "scale" else {"group": r.group, "version": r.version, "kind": r.kind}
-
-    return {
-        "resource": r.name,
-        "singularResource": r.singular,
-        "scope": "Namespaced" if r.namespaced else "Cluster",
-        "responseKind": kind(""),
-        "verbs": list(r.verbs),
-        "shortNames": list(r.short_names),
-        "categories": list(r.categories),
-        "subresources": [
-            {"subresource": s, "responseKind": kind(s), "verbs": _subresource(r, s)["verbs"]} for s in r.subresources
-        ],
-    }
+    verbs = _VERBS.get(name, ["get", "patch", "update"])
+    return {"name": f"{r.name}/{name}", "singularName": "", "namespaced": r.namespaced, "kind": r.kind, "verbs": verbs,
+            **_FOREIGN.get(name, {})}  # fmt: skip
 
 
 def _prefixes() -> dict[str, str]:
     return {f"apis/{g}/v1" if g else "api/v1": g for g in resources.GROUPS}
 
 
-def _hash(prefix: str) -> str:
-    return hashlib.sha256(encode(_open_api(_prefixes()[prefix]))).hexdigest()[:32]
-
-
 def _open_api(group: str) -> Object:
-    paths: Object = {}
+    """Only what kubectl looks for."""
+    base, paths = f"/apis/{group}/v1" if group else "/api/v1", {}
+    parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in ("dryRun", "fieldValidation")]
     for r in _of(group, "v1"):
-        kind = {"group": r.group, "version": r.version, "kind": r.kind}
-        base = f"/apis/{group}/v1" if group else "/api/v1"
-        collection = f"{base}/namespaces/{{namespace}}/{r.name}" if r.namespaced else f"{base}/{r.name}"
-        writes = [{"name": n, "in": "query", "schema": {"type": "string"}} for n in ("dryRun", "fieldValidation")]
-        paths[collection] = {"post": _operation("post", kind, writes)}
-        paths[f"{collection}/{{name}}"] = {
-            "get": _operation("get", kind, []),
-            "put": _operation("put", kind, writes),
-            "patch": _operation("patch", kind, writes),
-        }
+        scope = "/namespaces/{namespace}" if r.namespaced else ""
+        paths[f"{base}{scope}/{r.name}/{{name}}"] = {"patch": {
+            "parameters": parameters, "responses": {"200": {"description": "OK"}}, "x-kubernetes-action": "patch",
+            "x-kubernetes-group-version-kind": {"group": r.group, "version": r.version, "kind": r.kind}}}  # fmt: skip
     info = {"title": "Kubernetes", "version": resources.VERSION["gitVersion"]}
     return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": {}}}
-
-
-def _operation(action: str, kind: Object, parameters: list[Object]) -> Object:
-    return {"parameters": parameters, "responses": {"200": {"description": "OK"}}, "x-kubernetes-action": action,
-            "x-kubernetes-group-version-kind": kind}  # fmt: skip

@@ -24,6 +24,7 @@ _REASONS = {
     413: "RequestEntityTooLarge",
     415: "UnsupportedMediaType",
     422: "Invalid",
+    429: "TooManyRequests",
     500: "InternalError",
     501: "NotImplemented",
 }
@@ -61,6 +62,11 @@ def unsupported(field: str, value: Any, allowed: Iterable[str]) -> Cause:
 def duplicate(field: str, value: Any) -> Cause:
     """A value that must be unique in its list is there twice."""
     return Cause(field, f'Duplicate value: "{value}"', "FieldValueDuplicate")
+
+
+def forbidden(field: str, why: str) -> Cause:
+    """A field that may not be there, or not be changed."""
+    return Cause(field, f"Forbidden: {why}", "FieldValueForbidden")
 
 
 class AdmissionError(Exception):

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gameday.cluster import patches, schema, tables
-from gameday.cluster.api import validation
+from gameday.cluster.api import evictions, validation
 from gameday.cluster.api.conversions import scale_of, shown, stored
-from gameday.cluster.api.errors import AdmissionError, ApiError, Cause, invalid, not_found, unprocessable
+from gameday.cluster.api.errors import (
+    AdmissionError,
+    ApiError,
+    Cause,
+    from_store,
+    invalid,
+    not_found,
+    unprocessable,
+    unsupported,
+)
+from gameday.cluster.api.forms import Pages, formed, listed
+from gameday.cluster.api.refusals import APPLY, unserved
 from gameday.cluster.api.requests import (
     Filter,
     Object,
@@ -19,13 +30,12 @@ from gameday.cluster.api.requests import (
     flag,
     parse_filter,
     read_body,
-    wanted_form,
     whole_number,
 )
 from gameday.cluster.api.warnings import warnings_for
 from gameday.cluster.defaults import apply_defaults, has_status, reset_status
 from gameday.cluster.resources import Resource
-from gameday.cluster.store import now
+from gameday.cluster.store import AlreadyExistsError, ConflictError, now
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -40,6 +50,9 @@ _SERVER_KEPT = ("uid", "resourceVersion", "generation", "creationTimestamp", "se
 _RETURNS_ITSELF = ("pods", "services", "serviceaccounts")
 """Resources whose DELETE answers with the object instead of a Status."""
 
+_IMMORTAL = ("default", "kube-public", "kube-system")
+"""Namespaces that cannot be deleted."""
+_OPTIONS = Resource("meta.k8s.io", "v1", "options", "options", "DeleteOptions")
 _SCALE = Resource("autoscaling", "v1", "scales", "scale", "Scale")
 
 _PATCHES: dict[str, Callable[[Any, Any], Any]] = {
@@ -55,6 +68,7 @@ class Objects:
     def __init__(self, store: Store, admit: Sequence[AdmissionHook]) -> None:
         self._store = store
         self._admit = admit
+        self._pages = Pages()
 
     # --- reading
 
@@ -63,21 +77,12 @@ class Objects:
         obj = self._get(place)
         if place.subresource == "scale":
             return answer(self._scale(obj))
-        return _shaped(request, place, obj)
+        return answer(formed(request, place, obj))
 
     def collect(self, request: web.Request, place: Place) -> web.Response:
-        """GET of a collection; `limit` is ignored: the list is always whole."""
+        """GET of a collection, or of a page of it."""
         found = self._chosen(place, parse_filter(place, request.query))
-        revision = str(self._store.revision)
-        form = wanted_form(request)
-        if form == "Table":
-            include = request.query.get("includeObject", "Metadata")
-            return answer(tables.table(place.key, found, revision=revision, include=include))
-        meta = {"resourceVersion": revision}
-        if form == "PartialObjectMetadata":
-            partial = [{"kind": form, "apiVersion": "meta.k8s.io/v1", "metadata": o["metadata"]} for o in found]
-            return answer({"kind": f"{form}List", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": partial})
-        return answer(_listed(place, found, meta))
+        return answer(self._pages.turn(request, place, found, self._store.revision))
 
     def _chosen(self, place: Place, chosen: Filter) -> list[Object]:
         return [o for o in self._store.list(place.key, place.namespace or None) if chosen.accepts(o)]
@@ -96,6 +101,8 @@ class Objects:
             raise ApiError(405, "the server does not allow this method on the requested resource")
         obj, warnings = _decoded(request, place, await read_body(request))
         meta = obj["metadata"]
+        if meta.get("resourceVersion"):
+            raise ApiError(400, "resourceVersion should not be set on objects to be created")
         for field in _SERVER_KEPT:
             meta.pop(field, None)
         obj = stored(place.resource, obj)
@@ -107,16 +114,16 @@ class Objects:
             # The store would complete it too, but hooks want to know the name.
             meta["name"] = meta["generateName"] + uuid.uuid4().hex[:5]
         warnings += warnings_for(place.key, obj)
-        if self._store.find(place.key, place.namespace or "", meta["name"]):
-            about = {"name": meta["name"], "group": place.resource.group, "kind": place.resource.name}
-            raise ApiError(409, f'{place.resource.qualified} "{meta["name"]}" already exists', reason="AlreadyExists",
-                           details=about)  # fmt: skip
+        if found := self._store.find(place.key, place.namespace or "", meta["name"]):
+            ending = "object is being deleted: " if "deletionTimestamp" in found["metadata"] else ""
+            why = AlreadyExistsError(f'{ending}{place.resource.qualified} "{meta["name"]}" already exists')
+            raise from_store(why, place.resource, meta["name"])
         if _dry(request):
             dry = {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
             return answer(shown(place.resource, {**obj, "metadata": {**meta, **dry}}), status=201, warnings=warnings)
         self._admitted(place, obj)
         created = self._store.create(place.key, obj)
-        return _shaped(request, place, created, status=201, warnings=warnings)
+        return answer(formed(request, place, created), status=201, warnings=warnings)
 
     def _check_namespace(self, place: Place, name: str) -> None:
         """Nothing is created in a namespace that is missing (404) or going away (403)."""
@@ -158,6 +165,8 @@ class Objects:
         """PATCH, of the kind that the Content-Type says."""
         kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         apply = _PATCHES.get(kind)
+        if kind == APPLY:
+            raise unserved(415, f"server-side apply ({kind})")
         if apply is None:
             raise ApiError(415, "the body of the request was in an unknown format - accepted media types include: "
                                 f"{', '.join(_PATCHES)}; observed {kind or 'none'}")  # fmt: skip
@@ -166,7 +175,7 @@ class Objects:
         try:
             if place.subresource == "scale":
                 how = patches.merge if apply is patches.strategic_merge else apply
-                return answer(self._rescale(request, place, old, how(self._scale(old), body)))
+                return answer(self._rescale(request, place, old, how(self._scale(old), body), mismatch=422))
             patched = apply(shown(place.resource, old), body)
         except (patches.PatchError, TypeError, AttributeError) as problem:
             code = 422 if apply is patches.apply_operations else 400
@@ -185,25 +194,27 @@ class Objects:
             raise ApiError(400, f"the name of the object ({meta.get('name', '')}) does not match the name on the URL "
                                 f"({place.name})")  # fmt: skip
         obj = copy.deepcopy(_merged(place, old, obj))
+        if place.key == "nodes" and obj["spec"] != old["spec"]:
+            raise unserved(501, "cordon and drain (a change of a node's spec)")
         if not place.subresource:
             # A pod's spec stays as the controller that made it wrote it.
             checked = copy.deepcopy(obj) if place.key == "pods" else obj
             apply_defaults(place.key, checked)
             causes = validation.validate(place.key, checked) + validation.validate_change(place.key, old, obj)
             _raise_any(place, obj, causes)
-            warnings += warnings_for(place.key, obj) if obj.get("spec") != old.get("spec") else []
+            warnings += warnings_for(place.key, obj)
         if _dry(request):
-            return _shaped(request, place, obj, warnings=warnings)
+            return answer(formed(request, place, obj), warnings=warnings)
         if not place.subresource:
             self._admitted(place, obj)
-        return _shaped(request, place, self._store.update(place.key, obj), warnings=warnings)
+        return answer(formed(request, place, self._store.update(place.key, obj)), warnings=warnings)
 
     def _scale(self, obj: Object) -> Object:
         return scale_of(obj, tables.format_selector(obj["spec"].get("selector") or {}))
 
-    def _rescale(self, request: web.Request, place: Place, old: Object, scale: Any) -> Object:
+    def _rescale(self, request: web.Request, place: Place, old: Object, scale: Any, *, mismatch: int = 400) -> Object:
         """Set the replicas that a Scale asks for, and return the Scale as it now is."""
-        scale = _typed(scale, "Scale")
+        scale = _typed(scale, "Scale", mismatch)
         replicas = scale.get("spec", {}).get("replicas", 0)
         if replicas < 0:
             cause = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
@@ -215,20 +226,33 @@ class Objects:
 
     # --- deleting
 
+    async def evict(self, request: web.Request, place: Place) -> web.Response:
+        """POST of an Eviction: a deletion that the pod's disruption budget must allow."""
+        body = _typed(await read_body(request), "Eviction")
+        if body.get("metadata", {}).get("name") not in (None, "", place.name):
+            raise ApiError(400, "name in URL does not match name in Eviction object")
+        pod, sent = self._get(place), body.get("deleteOptions") or {}
+        options, dry = _options(sent, {}), _dry(request) or sent.get("dryRun") == ["All"]
+        _check_preconditions(place, pod, options)
+        evictions.allow(self._store, pod, dry=dry)
+        if not dry:
+            self._remove(place, place.name, options)
+        return answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201},
+                      status=201)  # fmt: skip
+
     async def delete(self, request: web.Request, place: Place) -> web.Response:
         """DELETE of one object: the object itself while it lingers, else a Status."""
         options = await _delete_options(request)
         old = self._get(place)
-        wanted = options["preconditions"].get("resourceVersion")
-        if wanted not in (None, old["metadata"]["resourceVersion"]):
-            raise ApiError(409, f'Operation cannot be fulfilled on {place.resource.qualified} "{place.name}": '
-                                f"Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in "
-                                f"object meta: {old['metadata']['resourceVersion']}")  # fmt: skip
+        if place.key == "namespaces" and place.name in _IMMORTAL:
+            raise ApiError(403, f'namespaces "{place.name}" is forbidden: this namespace may not be deleted',
+                           details={"name": place.name, "kind": "namespaces"})  # fmt: skip
+        _check_preconditions(place, old, options)
         if _dry(request):
-            return _shaped(request, place, old)
+            return answer(formed(request, place, old))
         left = self._remove(place, place.name, options)
         if place.key in _RETURNS_ITSELF or self._store.find(place.key, place.namespace or "", place.name):
-            return _shaped(request, place, left)
+            return answer(formed(request, place, left))
         details = {"name": place.name, "group": place.resource.group, "kind": place.resource.name,
                    "uid": old["metadata"]["uid"]}  # fmt: skip
         return answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
@@ -242,32 +266,11 @@ class Objects:
         found = self._chosen(place, parse_filter(place, request.query))
         if not _dry(request):
             found = [self._remove(place, o["metadata"]["name"], options) for o in found]
-        return answer(_listed(place, found, {"resourceVersion": str(self._store.revision)}))
+        return answer(listed(request, place, found, {"resourceVersion": str(self._store.revision)}))
 
     def _remove(self, place: Place, name: str, options: Object) -> Object:
         return self._store.delete(place.key, place.namespace or "", name, grace_s=options["gracePeriodSeconds"],
-                                  propagation=options["propagationPolicy"],
-                                  uid=options["preconditions"].get("uid"))  # fmt: skip
-
-
-def _listed(place: Place, found: list[Object], meta: Object) -> Object:
-    """A List; its items leave out kind and apiVersion, as a real server's do."""
-    resource = place.resource
-    items = [{k: v for k, v in shown(resource, o).items() if k not in ("kind", "apiVersion")} for o in found]
-    return {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": meta, "items": items}
-
-
-def _shaped(request: web.Request, place: Place, obj: Object, *, status: int = 200,
-            warnings: Sequence[str] = ()) -> web.Response:  # fmt: skip
-    """One object in the form the client asked for."""
-    form, obj = wanted_form(request), shown(place.resource, obj)
-    if form == "Table":
-        include = request.query.get("includeObject", "Metadata")
-        revision = obj["metadata"].get("resourceVersion", "")
-        obj = tables.table(place.key, [obj], revision=revision, include=include)
-    elif form == "PartialObjectMetadata":
-        obj = {"kind": form, "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
-    return answer(obj, status=status, warnings=warnings)
+                                  propagation=options["propagationPolicy"])  # fmt: skip
 
 
 def _merged(place: Place, old: Object, obj: Object) -> Object:
@@ -322,6 +325,15 @@ def _decoded(request: web.Request, place: Place, body: Any, *, mismatch: int = 4
     return obj, unknown if strictness != "Ignore" else []
 
 
+def _check_preconditions(place: Place, obj: Object, options: Object) -> None:
+    for field, wanted in options["preconditions"].items():
+        found = obj["metadata"][field]
+        if wanted != found:
+            about = f'{place.resource.qualified} "{place.name}"'
+            raise ConflictError(f"Operation cannot be fulfilled on {about}: the {field} in the precondition ({wanted}) "
+                                f"does not match the one in record ({found})")  # fmt: skip
+
+
 def _raise_any(place: Place, obj: Object, causes: list[Cause]) -> None:
     if causes:
         meta = obj["metadata"]
@@ -331,31 +343,31 @@ def _raise_any(place: Place, obj: Object, causes: list[Cause]) -> None:
 def _dry(request: web.Request) -> bool:
     wanted = request.query.get("dryRun")
     if wanted not in (None, "", "All"):
-        raise ApiError(422, f'dryRun: Unsupported value: "{wanted}": supported values: "All"')
+        raise unprocessable(_OPTIONS, "", [unsupported("dryRun", wanted, ["All"])])
     return wanted == "All"
 
 
-def _typed(body: Any, kind: str) -> Object:
-    """A body that must be of one kind. Raises ApiError 400."""
+def _typed(body: Any, kind: str, mismatch: int = 400) -> Object:
+    """A body that must be of one kind. Raises ApiError `mismatch`."""
     check = schema.Check()
     read = check.read(body, f"V1{kind}")
     if check.mismatched or read.get("kind", kind) != kind:
-        raise ApiError(400, f"expected a {kind} object: {'; '.join(check.mismatched) or read['kind']}")
+        raise ApiError(mismatch, f"expected a {kind} object: {'; '.join(check.mismatched) or read['kind']}")
     return dict(read)
 
 
 async def _delete_options(request: web.Request) -> Object:
     """DeleteOptions of the body or of the query. Raises ApiError 400, 422."""
-    body = _typed(await read_body(request, required=False), "DeleteOptions")
-    grace = body.get("gracePeriodSeconds", whole_number(request.query, "gracePeriodSeconds"))
-    policy = body.get("propagationPolicy") or request.query.get("propagationPolicy")
+    return _options(_typed(await read_body(request, required=False), "DeleteOptions"), request.query)
+
+
+def _options(body: Object, query: Mapping[str, str]) -> Object:
+    grace = body.get("gracePeriodSeconds", whole_number(query, "gracePeriodSeconds"))
+    policy = body.get("propagationPolicy") or query.get("propagationPolicy")
     orphan = body.get("orphanDependents")
     if policy is None:
-        policy = "Orphan" if orphan or flag(request.query, "orphanDependents") else "Background"
+        policy = "Orphan" if orphan or flag(query, "orphanDependents") else "Background"
     if policy not in ("Background", "Foreground", "Orphan"):
-        raise ApiError(422, f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: '
-                            f'"{policy}": supported values: "Foreground", "Background", "Orphan", "nil"',
-                       details={"group": "meta.k8s.io", "kind": "DeleteOptions"})  # fmt: skip
-    if grace is not None and grace < 0:
-        raise ApiError(422, f"gracePeriodSeconds: Invalid value: {grace}: must be a whole number of at least 0")
+        wrong = unsupported("propagationPolicy", policy, ["Foreground", "Background", "Orphan", "nil"])
+        raise unprocessable(_OPTIONS, "", [wrong])
     return {"gracePeriodSeconds": grace, "propagationPolicy": policy, "preconditions": body.get("preconditions") or {}}

@@ -39,9 +39,14 @@ class PodLogs:
         pod = self._store.find("pods", place.namespace or "", place.name)
         if pod is None:
             raise not_found(place.resource, place.name)
-        container = _container(pod, query.get("container", ""))
+        container = chosen_container(pod, query.get("container", ""))
         previous = flag(query, "previous")
-        path = self._source.read(place.namespace or "", place.name, container, previous=previous)
+        # A container that waits to be restarted has no instance but the last one, which is the previous one too.
+        state, last = (container_status(pod, container).get(field, {}) for field in ("state", "lastState"))
+        missing = previous and not last
+        before = previous and "waiting" not in state
+        path = None if missing else self._source.read(place.namespace or "", place.name, pod["metadata"]["uid"],
+                                                      container, previous=before)  # fmt: skip
         if path is None or not path.exists():
             raise ApiError(400, _why_none(pod, container, previous=previous))
         since, tail = _since(query), whole_number(query, "tailLines")
@@ -54,6 +59,7 @@ class PodLogs:
                 await copy.drain()
                 if flag(query, "follow") and not previous:
                     await self._follow(request, copy, pod, container)
+                await copy.finish()
             except ConnectionResetError:
                 pass  # the client went away
         return response
@@ -84,11 +90,17 @@ class _Copy:
         """Copy all that is there now; a line without its end waits for it."""
         while chunk := self._log.read(_CHUNK_BYTES):
             *lines, self._partial = (self._partial + chunk).split(b"\n")
-            data = b"".join(self._shown(line) + b"\n" for line in lines)
-            if self._left is not None:
-                data, self._left = data[: self._left], max(0, self._left - len(data))
-            if data:
-                await self._response.write(data)
+            await self._send(b"".join(self._shown(line) + b"\n" for line in lines))
+
+    async def finish(self) -> None:
+        """Copy the last line, should it have no end."""
+        await self._send(self._shown(self._partial))
+
+    async def _send(self, data: bytes) -> None:
+        if self._left is not None:
+            data, self._left = data[: self._left], max(0, self._left - len(data))
+        if data:
+            await self._response.write(data)
 
     def _shown(self, line: bytes) -> bytes:
         return line if self._timestamps else line.partition(b" ")[2]
@@ -99,15 +111,12 @@ def _seek(log: BinaryIO, since: str, tail: int | None) -> None:
     starts = list(_line_starts(log, since.encode()))
     if tail is not None:
         starts = starts[len(starts) - min(tail, len(starts)) :]
-    log.seek(starts[0] if starts else log.tell())
+    log.seek(starts[0] if starts else 0, 0 if starts else 2)
 
 
 def _line_starts(log: BinaryIO, since: bytes) -> Iterator[int]:
     position = 0
     for line in log:
-        if not line.endswith(b"\n"):
-            log.seek(position)
-            return
         # RFC 3339 times in UTC compare as text up to the second.
         if line[:19] >= since:
             yield position
@@ -126,7 +135,8 @@ def _since(query: Mapping[str, str]) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S") if moment else ""
 
 
-def _container(pod: Object, wanted: str) -> str:
+def chosen_container(pod: Object, wanted: str) -> str:
+    """The container that a request means. Raises ApiError 400."""
     name, spec = pod["metadata"]["name"], pod["spec"]
     containers = [c["name"] for c in spec.get("containers", [])]
     initial = [c["name"] for c in spec.get("initContainers", [])]
@@ -141,7 +151,8 @@ def _container(pod: Object, wanted: str) -> str:
     return str(containers[0])
 
 
-def _status(pod: Object, container: str) -> Object:
+def container_status(pod: Object, container: str) -> Object:
+    """What the status says of a container; {} when it says nothing yet."""
     status = pod.get("status", {})
     for found in status.get("containerStatuses", []) + status.get("initContainerStatuses", []):
         if found.get("name") == container:
@@ -150,18 +161,18 @@ def _status(pod: Object, container: str) -> Object:
 
 
 def _instance(pod: Object, container: str) -> tuple[str, int]:
-    return pod["metadata"]["uid"], _status(pod, container).get("restartCount", 0)
+    return pod["metadata"]["uid"], container_status(pod, container).get("restartCount", 0)
 
 
 def _ended(pod: Object, container: str) -> bool:
     finished = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-    return finished or "terminated" in _status(pod, container).get("state", {})
+    return finished or "terminated" in container_status(pod, container).get("state", {})
 
 
 def _why_none(pod: Object, container: str, *, previous: bool) -> str:
     name = pod["metadata"]["name"]
     if previous:
         return f'previous terminated container "{container}" in pod "{name}" not found'
-    reason = _status(pod, container).get("state", {}).get("waiting", {}).get("reason", "ContainerCreating")
+    reason = container_status(pod, container).get("state", {}).get("waiting", {}).get("reason", "ContainerCreating")
     waits = "trying and failing to pull image" if "ImagePull" in reason else f"waiting to start: {reason}"
     return f'container "{container}" in pod "{name}" is {waits}'

@@ -1,4 +1,4 @@
-"""Bodies in Kubernetes' protobuf, which `kubectl create` sends for the kinds it has flags for.
+"""Bodies in Kubernetes' protobuf, which `kubectl create KIND NAME` and `kubectl drain` send.
 
 kubectl does not fall back to JSON when a server refuses, so the few messages that it
 builds are read here. A field that the tables do not know refuses the request: nothing is
@@ -8,6 +8,9 @@ lost silently. Field numbers: k8s.io/api `generated.proto`. Answers are always J
 from __future__ import annotations
 
 import base64
+import json
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gameday.cluster.api.errors import ApiError
@@ -20,43 +23,15 @@ MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"
 _VARINT, _BYTES = 0, 2
 
-_MESSAGES: dict[str, dict[int, str]] = {
-    # Each field: "name kind"; kinds are str, int, bool, -, {str}, {bytes} (maps) or a message; [] repeats.
-    "Unknown": {1: "type TypeMeta", 2: "raw raw", 3: "contentEncoding str", 4: "contentType str"},
-    "TypeMeta": {1: "apiVersion str", 2: "kind str"},
-    "ObjectMeta": {1: "name str", 2: "generateName str", 3: "namespace str", 4: "selfLink -", 5: "uid str",
-                   6: "resourceVersion str", 7: "generation -", 8: "creationTimestamp -", 11: "labels {str}",
-                   12: "annotations {str}", 14: "finalizers []str", 17: "managedFields -"},
-    "Namespace": {1: "metadata ObjectMeta", 2: "spec NamespaceSpec", 3: "status -"},
-    "NamespaceSpec": {1: "finalizers []str"},
-    "ConfigMap": {1: "metadata ObjectMeta", 2: "data {str}", 3: "binaryData {bytes}", 4: "immutable bool"},
-    "Secret": {1: "metadata ObjectMeta", 2: "data {bytes}", 3: "type str", 4: "stringData {str}", 5: "immutable bool"},
-    "ServiceAccount": {1: "metadata ObjectMeta", 4: "automountServiceAccountToken bool"},
-    "DeleteOptions": {1: "gracePeriodSeconds int", 2: "preconditions Preconditions", 3: "orphanDependents bool",
-                      4: "propagationPolicy str"},
-    "Preconditions": {1: "uid str", 2: "resourceVersion str"},
-    "Deployment": {1: "metadata ObjectMeta", 2: "spec DeploymentSpec", 3: "status -"},
-    "DeploymentSpec": {1: "replicas int", 2: "selector LabelSelector", 3: "template PodTemplateSpec", 4: "strategy -",
-                       5: "minReadySeconds int", 7: "paused bool"},
-    "LabelSelector": {1: "matchLabels {str}"},
-    "PodTemplateSpec": {1: "metadata ObjectMeta", 2: "spec PodSpec"},
-    "PodSpec": {2: "containers []Container", 3: "restartPolicy str", 6: "dnsPolicy str", 8: "serviceAccountName str",
-                9: "serviceAccount str", 10: "nodeName str", 11: "hostNetwork bool", 12: "hostPID bool",
-                13: "hostIPC bool", 16: "hostname str", 17: "subdomain str", 19: "schedulerName str",
-                24: "priorityClassName str"},
-    "Container": {1: "name str", 2: "image str", 3: "command []str", 4: "args []str", 5: "workingDir str",
-                  6: "ports []ContainerPort", 7: "env []EnvVar", 8: "resources -", 13: "terminationMessagePath str",
-                  14: "imagePullPolicy str", 16: "stdin bool", 17: "stdinOnce bool", 18: "tty bool",
-                  20: "terminationMessagePolicy str"},
-    "ContainerPort": {1: "name str", 2: "hostPort -", 3: "containerPort int", 4: "protocol str", 5: "hostIP str"},
-    "EnvVar": {1: "name str", 2: "value str"},
-    "Service": {1: "metadata ObjectMeta", 2: "spec ServiceSpec", 3: "status -"},
-    "ServiceSpec": {1: "ports []ServicePort", 2: "selector {str}", 3: "clusterIP str", 4: "type str",
-                    7: "sessionAffinity str", 8: "loadBalancerIP str", 10: "externalName str",
-                    11: "externalTrafficPolicy str", 12: "healthCheckNodePort -", 13: "publishNotReadyAddresses bool"},
-    "ServicePort": {1: "name str", 2: "protocol str", 3: "port int", 4: "targetPort IntOrString", 5: "nodePort -"},
-    "IntOrString": {1: "type int", 2: "intVal int", 3: "strVal str"},
-}  # fmt: skip
+_FILE = Path(__file__).with_suffix(".json")
+"""Each message's fields by number: "name kind"; kinds are str, int, bool, - (not wanted), {str} and {bytes} (maps), or
+a message; [] repeats."""
+
+
+@cache
+def _messages() -> dict[str, dict[str, str]]:
+    loaded: dict[str, dict[str, str]] = json.loads(_FILE.read_text())
+    return loaded
 
 
 def decode(data: bytes) -> dict[str, Any]:
@@ -66,10 +41,10 @@ def decode(data: bytes) -> dict[str, Any]:
     try:
         envelope = _message(data[len(_MAGIC) :], "Unknown")
         kind = envelope["type"]["kind"]
-        if kind not in _MESSAGES:
+        if kind not in _messages():
             raise _refused(kind)
-        return {**envelope["type"], **_message(envelope["raw"], kind)}
-    except (IndexError, KeyError, UnicodeDecodeError) as problem:
+        return {**envelope["type"], **_message(envelope.get("raw", b""), kind)}
+    except (AttributeError, LookupError, TypeError, ValueError) as problem:
         raise ApiError(400, f"the protobuf body does not parse: {type(problem).__name__} {problem}") from problem
 
 
@@ -81,7 +56,7 @@ def _refused(what: str) -> ApiError:
 def _message(data: bytes, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for number, value in _fields(data):
-        field, _, kind = _MESSAGES[name].get(number, "").partition(" ")
+        field, _, kind = _messages()[name].get(str(number), "").partition(" ")
         if not field:
             raise _refused(f"field {number} of {name}")
         if kind.startswith("[]"):
@@ -92,7 +67,7 @@ def _message(data: bytes, name: str) -> dict[str, Any]:
         elif kind != "-" and value != b"":
             if kind != "bool" or value:  # JSON leaves a false out
                 found[field] = _value(value, kind)
-        elif kind in _MESSAGES:
+        elif kind in _messages():
             found[field] = {}
     if name == "IntOrString":
         return found["strVal"] if found.get("type") else found.get("intVal", 0)  # type: ignore[no-any-return]

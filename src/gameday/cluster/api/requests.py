@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from aiohttp import web
 from gameday.cluster import resources, selectors
 from gameday.cluster.api import protobuf
 from gameday.cluster.api.errors import ApiError
+from gameday.cluster.api.refusals import REFUSED, unserved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 _JSON_TYPES = ("application/json", "application/octet-stream", "text/plain", "*/*", "")
+_MAX_DEPTH = 500
+"""How deep YAML may nest: its parser, in C, recurses without a bound. JSON's has one, of the same order."""
+_MAX_DIGITS = 18
+_MAX_WARNING, _MAX_WARNINGS = 256, 4096
+"""Characters of a warning, and of all in an answer; beyond these the API server too cuts them."""
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
 
 
@@ -47,7 +55,9 @@ def parse_place(group: str, version: str, path: Sequence[str]) -> Place:
             namespace, parts = owner, parts[2:]
     resource = resources.find(group, version, parts[0]) if parts else None
     name, subresource, *more = (*parts[1:], "", "")
-    if resource is None or any(more):
+    if resource is None:
+        raise unserved(404, f"{'/'.join(parts[:1])} of {group or 'core'}/{version}")
+    if any(more):
         raise missing()
     if not resource.namespaced:
         if namespace is not None:
@@ -56,9 +66,8 @@ def parse_place(group: str, version: str, path: Sequence[str]) -> Place:
     if name and namespace is None:
         raise missing()
     if subresource and subresource not in resource.subresources:
-        if subresource in resources.REFUSED.get(resource.name, ()):
-            raise ApiError(501, f"{resource.name}/{subresource} is not supported by the embedded cluster: "
-                                "run the experiment on a real cluster (kind) for it")  # fmt: skip
+        if any(one.what == f"{resource.name}/{subresource}" for one in REFUSED):
+            raise unserved(501, f"{resource.name}/{subresource}")
         raise missing()
     return Place(resource, namespace, name, subresource)
 
@@ -82,19 +91,43 @@ async def read_body(request: web.Request, *, required: bool = True) -> Any:
     if kind == protobuf.MEDIA_TYPE:
         return protobuf.decode(data)
     if kind in _YAML_TYPES:
-        return _parsed(yaml.safe_load, data)
+        return await asyncio.to_thread(_parsed, _load_yaml, data)  # it may take seconds
     if kind not in _JSON_TYPES and not kind.endswith("+json"):
         raise ApiError(415, "the body of the request was in an unknown format - accepted media types include: "
                             f"application/json, application/yaml; observed {kind}")  # fmt: skip
-    return _parsed(json.loads, data)
+    return _parsed(_load_json, data)
 
 
 def _parsed(parse: Any, data: bytes) -> Any:
     try:
-        return parse(data)
+        return parse(data.decode("utf-8", "replace"))  # as Go reads what is no UTF-8
     except (ValueError, yaml.YAMLError) as problem:
         said = " ".join(str(problem).split())
         raise ApiError(400, f"the body of the request does not parse: {said}") from problem
+
+
+def _load_json(text: str) -> Any:
+    value = json.loads(text, parse_constant=_refuse_constant)
+    if "\\ud" in text.lower():  # half a surrogate pair is no character
+        value = json.loads(
+            json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        )
+    return value
+
+
+def _load_yaml(text: str) -> Any:
+    depth = 0
+    for event in yaml.parse(text, Loader=_YAML):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not supported")  # a few lines of them may mean gigabytes
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise RecursionError
+    return _load_json(json.dumps(yaml.load(text, Loader=_YAML), default=str))  # noqa: S506 - it is a safe one
+
+
+def _refuse_constant(word: str) -> Any:
+    raise ValueError(f"invalid character '{word[0]}' looking for beginning of value")
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:
@@ -102,12 +135,17 @@ def flag(query: Mapping[str, str], name: str) -> bool:
     return query.get(name, "").lower() in ("1", "t", "true")
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a whole number of 64 bits at most, in ASCII digits."""
+    return text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
+
+
 def whole_number(query: Mapping[str, str], name: str) -> int | None:
     """A parameter that is a whole number of at least 0, or None. Raises ApiError 400."""
     text = query.get(name, "")
     if not text:
         return None
-    if not text.isdecimal():
+    if not is_number(text):
         raise ApiError(400, f'{name}: Invalid value: "{text}": expected a whole number of at least 0')
     return int(text)
 
@@ -140,21 +178,6 @@ def parse_filter(place: Place, query: Mapping[str, str]) -> Filter:
     return Filter(labels, fields)
 
 
-def wanted_form(request: web.Request) -> str:
-    """What the client wants objects turned into: `Table`, `PartialObjectMetadata`, or nothing.
-
-    Anything that cannot be served (protobuf) is passed over: the answer is JSON.
-    """
-    for offer in request.headers.get("Accept", "").split(","):
-        options = dict(p.strip().partition("=")[::2] for p in offer.split(";")[1:])
-        wanted = options.get("as", "").removesuffix("List")
-        if options.get("g") == "meta.k8s.io" and options.get("v") == "v1":
-            return wanted
-        if "json" in offer and not wanted:
-            return ""
-    return ""
-
-
 def encode(value: Any) -> bytes:
     """Compact JSON."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
@@ -163,7 +186,15 @@ def encode(value: Any) -> bytes:
 def answer(value: Any, *, status: int = 200, warnings: Sequence[str] = ()) -> web.Response:
     """A JSON response, with `Warning: 299` headers that kubectl prints."""
     response = web.Response(body=encode(value), status=status, content_type="application/json")
-    for text in warnings:
+    for text in _in_bounds(warnings):
         quoted = text.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{quoted}"')
     return response
+
+
+def _in_bounds(warnings: Sequence[str]) -> list[str]:
+    """Warnings as headers can carry them: no control characters, and in all no more than clients read."""
+    texts = ["".join(c if c.isprintable() else " " for c in text) for text in warnings]
+    if sum(map(len, texts)) > _MAX_WARNINGS:
+        texts = [text[:_MAX_WARNING] for text in texts[: _MAX_WARNINGS // _MAX_WARNING]]
+    return texts

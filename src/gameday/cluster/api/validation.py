@@ -1,7 +1,8 @@
 """The rules that objects must satisfy, with the messages of a real API server.
 
-Only what a manifest or an experiment can get wrong: names, labels, containers,
-selectors, ports, strategies, and the fields that must not change.
+Only what a manifest or an experiment can get wrong: names, labels, containers, selectors,
+ports, strategies, and the fields that must not change. Most are in tables, by the field's
+path, made of `rules`; what concerns several fields is in code.
 """
 
 from __future__ import annotations
@@ -9,43 +10,116 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from gameday.cluster.api.errors import Cause, duplicate, invalid, required, unsupported
+from gameday.cluster import schema
+from gameday.cluster.api.errors import Cause, duplicate, forbidden, invalid, required, unsupported
+from gameday.cluster.api.rules import (
+    DATA_KEY,
+    DNS_LABEL,
+    ENV_NAME,
+    PORT_NAME,
+    SERVICE_NAME,
+    SUBDOMAIN,
+    Causes,
+    Object,
+    at_least,
+    below_root,
+    inside,
+    ip_literal,
+    is_one,
+    labels,
+    needed,
+    one_kind,
+    one_of,
+    own_name,
+    port_number,
+    unique,
+    unserved,
+)
 from gameday.cluster.defaults import containers
 from gameday.cluster.selectors import SelectorError, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Object = dict[str, Any]
+Rules = list[tuple[Any, ...]]
+"""A field's path, then the rules for it: the first one that is broken tells enough."""
 
-_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_RFC_1123_LABEL = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and "
-    "end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-_DNS_1035_LABEL = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
-    "character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for "
-    "validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
-)
-_RFC_1123_SUBDOMAIN = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "
-    "must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-_NAME_RULES = {
-    "label": (63, _LABEL, _RFC_1123_LABEL),
-    "service": (63, r"[a-z]([-a-z0-9]*[a-z0-9])?", _DNS_1035_LABEL),
-    "subdomain": (253, rf"{_LABEL}(\.{_LABEL})*", _RFC_1123_SUBDOMAIN),
+_MAX_DATA_BYTES = 1024 * 1024
+
+
+def _served_volume(field: str, value: Any) -> Causes:
+    for kind in sorted((value or {}).keys() - {"name", *_VOLUMES}):
+        yield from unserved(f"{kind} volumes")(f"{field}.{kind}", value[kind])
+
+
+_HANDLERS = one_kind("handler type", ("exec", "httpGet", "tcpSocket", "grpc"), must=True)
+_VOLUMES = ("emptyDir", "secret", "downwardAPI", "configMap", "projected")
+_PROBE: Rules = [
+    ("exec.command", needed),
+    ("httpGet.port", port_number),
+    ("grpc", unserved("gRPC probes")),
+    ("tcpSocket.port", port_number),
+    *((f"{name}Seconds", at_least(0)) for name in ("initialDelay", "timeout", "period")),
+    *((f"{name}Threshold", at_least(0)) for name in ("success", "failure")),
+]
+_CONTAINER: Rules = [
+    ("name", needed, DNS_LABEL),
+    ("image", needed),
+    ("imagePullPolicy", one_of("Always", "IfNotPresent", "Never")),
+    ("restartPolicy", unserved("sidecars (containers with a restart policy of their own)")),
+    ("ports[].containerPort", needed, port_number),
+    ("ports[].name", PORT_NAME),
+    ("env[].name", needed, ENV_NAME),
+    ("volumeMounts[].mountPath", below_root),
+    ("volumeMounts[].subPath", inside),
+    ("volumeMounts[].subPathExpr", inside),
+    ("volumeMounts", unique("mountPath", wrong=lambda field, path: invalid(field, path, "must be unique"))),
+    *((f"{kind}Probe", _HANDLERS) for kind in ("liveness", "readiness", "startup")),
+    *((f"{kind}Probe.{path}", *rules) for kind in ("liveness", "readiness", "startup") for path, *rules in _PROBE),
+    ("livenessProbe.successThreshold", is_one),
+    ("startupProbe.successThreshold", is_one),
+]  # fmt: skip
+_FILES = (*(f"{kind}.items[].path" for kind in ("configMap", "secret", "downwardAPI")), "serviceAccountToken.path")
+_POD: Rules = [
+    ("containers", needed, unique("name")),
+    ("ephemeralContainers", unserved("ephemeral containers")),
+    ("initContainers", unique("name")),
+    ("restartPolicy", one_of("Always", "OnFailure", "Never")),
+    ("volumes", unique("name")),
+    ("volumes[].name", needed, DNS_LABEL),
+    ("volumes[]", one_kind("volume type", _VOLUMES, must=False), _served_volume),
+    *((f"{at}.{path}", inside, own_name) for at in ("volumes[]", "volumes[].projected.sources[]") for path in _FILES),
+    *((f"{field}[].{path}", *rules) for field in ("containers", "initContainers") for path, *rules in _CONTAINER),
+]
+_WORKLOAD: Rules = [
+    ("spec.replicas", at_least(0)),
+    ("spec.minReadySeconds", at_least(0)),
+    ("spec.revisionHistoryLimit", at_least(0)),
+    ("spec.selector", needed),
+    ("spec.template.metadata.labels", labels),
+    *((f"spec.template.spec.{path}", *rules) for path, *rules in _POD),
+]
+_RULES: dict[str, Rules] = {
+    "pods": [(f"spec.{path}", *rules) for path, *rules in _POD],
+    "deployments.apps": _WORKLOAD,
+    "replicasets.apps": _WORKLOAD,
+    "services": [
+        ("spec.type", one_of("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")),
+        ("spec.sessionAffinity", one_of("ClientIP", "None")),
+        ("spec.selector", labels),
+        ("spec.ports", unique("name")),
+        ("spec.ports[].name", DNS_LABEL),
+        ("spec.ports[].port", port_number),
+        ("spec.ports[].targetPort", port_number),
+        ("spec.ports[].protocol", one_of("TCP", "UDP", "SCTP")),
+    ],
+    "endpoints": [
+        *((f"subsets[].{field}[].ip", ip_literal) for field in ("addresses", "notReadyAddresses")),
+        ("subsets[].ports[].port", port_number),
+    ],
+    "leases.coordination.k8s.io": [("spec.leaseDurationSeconds", at_least(1))],
+    "networkpolicies.networking.k8s.io": [("spec.podSelector.matchLabels", labels)],
 }
-_LABEL_KEY = re.compile(rf"({_LABEL}(\.{_LABEL})*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?")
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-_PORTS = range(1, 65536)
-_PORT_NAME = re.compile(r"(?=[-a-z0-9]{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
-_ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-
 _IMMUTABLE = {
     "deployments.apps": ("spec.selector",),
     "replicasets.apps": ("spec.selector",),
@@ -53,48 +127,70 @@ _IMMUTABLE = {
     "secrets": ("type",),
     "endpointslices.discovery.k8s.io": ("addressType",),
 }
+_CHECKED = ("metadata", "spec", "subsets", "endpoints", "ports", "addressType")
+"""Where a field that must not be empty is looked for: not in a status, which is its writer's business."""
 
 
 def validate(resource: str, obj: Object) -> list[Cause]:
     """Everything that is wrong with an object that has the right shape and its defaults."""
     causes = list(_metadata(resource, obj["metadata"]))
+    for path, *rules in _RULES.get(resource, ()):
+        for field, value in _values(obj, path):
+            causes += next(filter(None, (list(rule(field, value)) for rule in rules)), [])
     spec = obj.get("spec") or {}
     match resource:
         case "pods":
-            causes += _pod_spec("spec", spec)
+            causes += _pod("spec", spec)
         case "deployments.apps" | "replicasets.apps":
             causes += _workload(resource, spec)
         case "services":
             causes += _service(spec)
         case "configmaps" | "secrets":
             causes += _data(obj)
-        case "leases.coordination.k8s.io":
-            if spec.get("leaseDurationSeconds", 1) <= 0:
-                causes.append(invalid("spec.leaseDurationSeconds", spec["leaseDurationSeconds"],
-                                      "must be greater than 0"))  # fmt: skip
         case "poddisruptionbudgets.policy":
-            if "minAvailable" in spec and "maxUnavailable" in spec:
-                causes.append(invalid("spec", "", "minAvailable and maxUnavailable cannot be both set"))
-    return causes
+            causes += _budget(spec)
+    said = {cause.field for cause in causes}
+    kind = schema.type_of(obj["kind"], resource.partition(".")[2])
+    empty = schema.missing({k: v for k, v in obj.items() if k in _CHECKED}, kind)
+    return causes + [required(path) for path in empty if path not in said]
 
 
 def validate_change(resource: str, old: Object, new: Object) -> list[Cause]:
     """Which fields changed that must not."""
     causes = [
-        invalid(path, _get(new, path), "field is immutable")
+        invalid(path, after, "field is immutable")
         for path in _IMMUTABLE.get(resource, ())
-        if _get(old, path) not in (None, "") and _get(old, path) != _get(new, path)
+        for (_, before), (_, after) in zip(_values(old, path), _values(new, path), strict=False)
+        if before and before != after
     ]
+    late = set(new["metadata"].get("finalizers", ())) - set(old["metadata"].get("finalizers", ()))
+    if late and "deletionTimestamp" in old["metadata"]:
+        causes.append(forbidden("metadata.finalizers", "no new finalizers can be added if the object is being "
+                                                        f"deleted, found new finalizers {sorted(late)}"))  # fmt: skip
     if resource == "pods" and _fixed(old) != _fixed(new):
-        causes.append(Cause("spec", "Forbidden: pod updates may not change fields other than "
-                            "`spec.containers[*].image`,`spec.initContainers[*].image`,"
-                            "`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
-                            "additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be "
-                            "set to 1 if it was previously negative)", "FieldValueForbidden"))  # fmt: skip
+        causes.append(forbidden("spec", "pod updates may not change fields other than `spec.containers[*].image`,"
+                                         "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
+                                         "`spec.tolerations` (only additions to existing tolerations),"
+                                         "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
+                                         "previously negative)"))  # fmt: skip
     if resource in ("configmaps", "secrets") and old.get("immutable"):
-        causes += [Cause(f, "Forbidden: field is immutable when `immutable` is set", "FieldValueForbidden")
-                   for f in ("data", "binaryData", "immutable") if old.get(f) != new.get(f)]  # fmt: skip
+        causes += [forbidden(field, "field is immutable when `immutable` is set")
+                   for field in ("data", "binaryData", "immutable") if old.get(field) != new.get(field)]  # fmt: skip
     return causes
+
+
+def _values(obj: Object, path: str, at: str = "") -> Iterator[tuple[str, Any]]:
+    """The fields that a rule's path means, `spec.ports[].name`; the last one with None when it is not there."""
+    name, _, rest = path.partition(".")
+    field, value = at + name.removesuffix("[]"), obj.get(name.removesuffix("[]"))
+    found = [(field, value)]
+    if name.endswith("[]"):
+        found = [(f"{field}[{index}]", item) for index, item in enumerate(value or [])]
+    for place, item in found:
+        if not rest:
+            yield place, item
+        elif item is not None:
+            yield from _values(item, rest, f"{place}.")
 
 
 def _fixed(pod: Object) -> Object:
@@ -105,236 +201,97 @@ def _fixed(pod: Object) -> Object:
     return spec
 
 
-def _get(obj: Any, path: str) -> Any:
-    for part in path.split("."):
-        obj = obj.get(part) if isinstance(obj, dict) else None
-    return obj
-
-
-def _name(field: str, name: Any, rule: str) -> Iterator[Cause]:
-    longest, pattern, words = _NAME_RULES[rule]
-    if not re.fullmatch(pattern, name):
-        yield invalid(field, name, words)
-    if len(name) > longest:
-        yield invalid(field, name, f"must be no more than {longest} characters")
-
-
-def _metadata(resource: str, meta: Object) -> Iterator[Cause]:
-    rule = {"namespaces": "label", "services": "service"}.get(resource, "subdomain")
-    if meta.get("name"):
-        yield from _name("metadata.name", meta["name"], rule)
-    elif not meta.get("generateName"):
+def _metadata(resource: str, meta: Object) -> Causes:
+    if not meta.get("name") and not meta.get("generateName"):
         yield required("metadata.name", "name or generateName is required")
+    rule = {"namespaces": DNS_LABEL, "services": SERVICE_NAME}.get(resource, SUBDOMAIN)
+    yield from rule("metadata.name", meta.get("name"))
     yield from labels("metadata.labels", meta.get("labels"))
-    for index, owner in enumerate(meta.get("ownerReferences") or []):
-        for field in ("apiVersion", "kind", "name", "uid"):
-            if not owner.get(field):
-                yield invalid(f"metadata.ownerReferences[{index}].{field}", "", "must not be empty")
-    for key in meta.get("annotations") or {}:
-        if not _LABEL_KEY.fullmatch(key.lower()):
-            yield invalid(
-                "metadata.annotations", key, "name part must consist of alphanumeric characters, '-', '_' or '.'"
-            )
+    yield from labels("metadata.annotations", {key.lower(): "" for key in meta.get("annotations") or {}})
 
 
-def labels(field: str, found: Object | None) -> Iterator[Cause]:
-    """What is wrong with labels."""
-    for key, value in (found or {}).items():
-        if not _LABEL_KEY.fullmatch(key):
-            yield invalid(field, key, "name part must consist of alphanumeric characters, '-', '_' or '.', and must "
-                                      "start and end with an alphanumeric character")  # fmt: skip
-        if not _LABEL_VALUE.fullmatch(value):
-            yield invalid(field, value, "a valid label must be an empty string or consist of alphanumeric characters, "
-                                        "'-', '_' or '.', and must start and end with an alphanumeric character, "
-                                        "63 characters at most")  # fmt: skip
-
-
-def _workload(resource: str, spec: Object) -> Iterator[Cause]:
+def _workload(resource: str, spec: Object) -> Causes:
     template, selector = spec.get("template") or {}, spec.get("selector")
-    found = (template.get("metadata") or {}).get("labels") or {}
-    if spec.get("replicas", 1) < 0:
-        yield invalid("spec.replicas", spec["replicas"], "must be greater than or equal to 0")
-    if not selector:
-        yield required("spec.selector")
-    else:
-        try:
-            agrees = matches(selector, found)
-        except SelectorError as problem:
-            yield invalid("spec.selector", str(selector), str(problem))
-        else:
-            if not agrees:
-                yield invalid(
-                    "spec.template.metadata.labels", str(found), "`selector` does not match template `labels`"
-                )
-    yield from labels("spec.template.metadata.labels", found)
+    found, pod = (template.get("metadata") or {}).get("labels") or {}, template.get("spec") or {}
+    try:
+        if selector and not matches(selector, found):
+            yield invalid("spec.template.metadata.labels", str(found), "`selector` does not match template `labels`")
+    except SelectorError as problem:
+        yield invalid("spec.selector", str(selector), str(problem))
     if resource == "deployments.apps":
         yield from _strategy(spec.get("strategy") or {})
-    pod = template.get("spec") or {}
-    yield from _pod_spec("spec.template.spec", pod)
+        if spec["progressDeadlineSeconds"] <= spec.get("minReadySeconds", 0):
+            yield invalid("spec.progressDeadlineSeconds", spec["progressDeadlineSeconds"],
+                          "must be greater than minReadySeconds")  # fmt: skip
+    yield from _pod("spec.template.spec", pod)
     if pod.get("restartPolicy") in ("OnFailure", "Never"):
         yield unsupported("spec.template.spec.restartPolicy", pod["restartPolicy"], ["Always"])
 
 
-def _strategy(strategy: Object) -> Iterator[Cause]:
+def _strategy(strategy: Object) -> Causes:
     kind, rolling = strategy.get("type"), strategy.get("rollingUpdate")
-    if kind not in ("Recreate", "RollingUpdate"):
-        yield unsupported("spec.strategy.type", kind, ["Recreate", "RollingUpdate"])
-    elif kind == "Recreate" and rolling is not None:
-        yield Cause("spec.strategy.rollingUpdate", "Forbidden: may not be specified when strategy `type` is 'Recreate'",
-                    "FieldValueForbidden")  # fmt: skip
-    elif rolling:
-        for field in ("maxSurge", "maxUnavailable"):
-            if not re.fullmatch(r"\d+%?", str(rolling.get(field))):
-                yield invalid(f"spec.strategy.rollingUpdate.{field}", rolling.get(field),
-                              "a valid percent string must be a numeric string followed by an ending '%' "
-                              "(e.g. '1%', '93%')")  # fmt: skip
+    yield from one_of("Recreate", "RollingUpdate")("spec.strategy", kind)
+    at = "spec.strategy.rollingUpdate"
+    if kind == "Recreate" and rolling is not None:
+        yield forbidden(at, "may not be specified when strategy `type` is 'Recreate'")
+    elif kind == "RollingUpdate" and rolling:
+        yield from _amount(f"{at}.maxSurge", rolling.get("maxSurge"), capped=False)
+        yield from _amount(f"{at}.maxUnavailable", rolling.get("maxUnavailable"))
         if {str(rolling.get("maxSurge")), str(rolling.get("maxUnavailable"))} <= {"0", "0%"}:
-            yield invalid("spec.strategy.rollingUpdate.maxUnavailable", rolling.get("maxUnavailable"),
-                          "may not be 0 when `maxSurge` is 0")  # fmt: skip
+            yield invalid(f"{at}.maxUnavailable", rolling.get("maxUnavailable"), "may not be 0 when `maxSurge` is 0")
 
 
-def _pod_spec(at: str, spec: Object) -> Iterator[Cause]:
-    if not spec.get("containers"):
-        yield required(f"{at}.containers")
-    if spec.get("restartPolicy") not in ("Always", "OnFailure", "Never"):
-        yield unsupported(f"{at}.restartPolicy", spec.get("restartPolicy"), ["Always", "OnFailure", "Never"])
-    if spec.get("terminationGracePeriodSeconds", 0) < 0:
-        yield invalid(f"{at}.terminationGracePeriodSeconds", spec["terminationGracePeriodSeconds"],
-                      "must be greater than or equal to 0")  # fmt: skip
-    volumes = _Names(f"{at}.volumes")
-    for index, volume in enumerate(spec.get("volumes") or []):
-        yield from volumes.add(f"{at}.volumes[{index}].name", volume.get("name"))
-        if len(set(volume) - {"name"}) > 1:
-            yield Cause(f"{at}.volumes[{index}]", "Forbidden: may not specify more than 1 volume type",
-                        "FieldValueForbidden")  # fmt: skip
-    names = _Names(f"{at}.containers")
+def _amount(field: str, value: Any, *, capped: bool = True) -> Causes:
+    """A number of pods or a percentage, of 100% at most if it is capped."""
+    if not re.fullmatch(r"\d{1,9}%" if isinstance(value, str) else r"\d{1,9}", str(value)):
+        yield invalid(field, value, "must be greater than or equal to 0, or a valid percent string, which must be a "
+                                    "numeric string followed by an ending '%' (e.g. '1%', '93%')")  # fmt: skip
+    elif capped and isinstance(value, str) and int(value[:-1]) > 100:  # noqa: PLR2004
+        yield invalid(field, value, "must not be greater than 100%")
+
+
+def _budget(spec: Object) -> Causes:
+    if "minAvailable" in spec and "maxUnavailable" in spec:
+        yield invalid("spec", "", "minAvailable and maxUnavailable cannot be both set")
+    for field in ("minAvailable", "maxUnavailable"):
+        if field in spec:
+            yield from _amount(f"spec.{field}", spec[field])
+    try:
+        matches(spec.get("selector"), {})
+    except SelectorError as problem:
+        yield invalid("spec.selector", str(spec["selector"]), str(problem))
+
+
+def _pod(at: str, spec: Object) -> Causes:
+    volumes = {volume.get("name") for volume in spec.get("volumes") or []}
     for place, container in containers(spec):
-        yield from names.add(f"{at}.{place}.name", container.get("name"))
-        yield from _container(f"{at}.{place}", container, volumes.seen)
+        for index, mount in enumerate(container.get("volumeMounts") or []):
+            if mount.get("name") not in volumes:
+                field, name = f"{at}.{place}.volumeMounts[{index}].name", mount.get("name", "")
+                yield Cause(field, f'Not found: "{name}"', "FieldValueNotFound")
+        for index, variable in enumerate(container.get("env") or []):
+            if variable.get("value") and "valueFrom" in variable:
+                yield invalid(f"{at}.{place}.env[{index}].valueFrom", "",
+                              "may not be specified when `value` is not empty")  # fmt: skip
 
 
-class _Names:
-    """DNS labels that must be there and unique."""
-
-    def __init__(self, field: str) -> None:
-        self.field = field
-        self.seen: set[str] = set()
-
-    def add(self, field: str, name: str | None) -> Iterator[Cause]:
-        if not name:
-            yield required(field)
-            return
-        yield from _name(field, name, "label")
-        if name in self.seen:
-            yield duplicate(field, name)
-        self.seen.add(name)
-
-
-def _container(at: str, container: Object, volumes: set[str]) -> Iterator[Cause]:
-    if not container.get("image"):
-        yield required(f"{at}.image")
-    if container.get("imagePullPolicy") not in ("Always", "IfNotPresent", "Never"):
-        yield unsupported(
-            f"{at}.imagePullPolicy", container.get("imagePullPolicy"), ["Always", "IfNotPresent", "Never"]
-        )
-    for index, port in enumerate(container.get("ports") or []):
-        yield from _port(f"{at}.ports[{index}].containerPort", port.get("containerPort"))
-        if "name" in port:
-            yield from _port_name(f"{at}.ports[{index}].name", port["name"])
-    yield from _environment(at, container)
-    yield from _mounts(at, container, volumes)
-    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if name in container:
-            yield from _probe(f"{at}.{name}", container[name])
-
-
-def _environment(at: str, container: Object) -> Iterator[Cause]:
-    for index, variable in enumerate(container.get("env") or []):
-        if not variable.get("name"):
-            yield required(f"{at}.env[{index}].name")
-        elif not _ENV_NAME.fullmatch(variable["name"]):
-            yield invalid(f"{at}.env[{index}].name", variable["name"],
-                          "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', "
-                          "or '.', and must not start with a digit")  # fmt: skip
-        if "value" in variable and "valueFrom" in variable and variable["value"]:
-            yield invalid(f"{at}.env[{index}].valueFrom", "", "may not be specified when `value` is not empty")
-
-
-def _mounts(at: str, container: Object, volumes: set[str]) -> Iterator[Cause]:
-    paths: set[str] = set()
-    for index, mount in enumerate(container.get("volumeMounts") or []):
-        place = f"{at}.volumeMounts[{index}]"
-        if mount.get("name") not in volumes:
-            yield Cause(f"{place}.name", f'Not found: "{mount.get("name", "")}"', "FieldValueNotFound")
-        if not mount.get("mountPath"):
-            yield required(f"{place}.mountPath")
-        elif mount["mountPath"] in paths:
-            yield invalid(f"{place}.mountPath", mount["mountPath"], "must be unique")
-        paths.add(mount.get("mountPath", ""))
-
-
-def _probe(at: str, probe: Object) -> Iterator[Cause]:
-    handlers = [h for h in ("exec", "httpGet", "tcpSocket", "grpc") if h in probe]
-    if not handlers:
-        yield required(at, "must specify a handler type")
-    for extra in handlers[1:]:
-        yield Cause(f"{at}.{extra}", "Forbidden: may not specify more than 1 handler type", "FieldValueForbidden")
-    for handler in handlers[:1]:
-        if handler in ("httpGet", "tcpSocket"):
-            yield from _port(f"{at}.{handler}.port", probe[handler].get("port"), named=True)
-    for field in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
-        if probe.get(field, 0) < 0:
-            yield invalid(f"{at}.{field}", probe[field], "must be greater than or equal to 0")
-
-
-def _port(field: str, port: Any, *, named: bool = False) -> Iterator[Cause]:
-    if port is None:
-        yield required(field)
-    elif isinstance(port, str) and named:
-        yield from _port_name(field, port)
-    elif not isinstance(port, int) or port not in _PORTS:
-        yield invalid(field, port, "must be between 1 and 65535, inclusive")
-
-
-def _port_name(field: str, name: str) -> Iterator[Cause]:
-    if not _PORT_NAME.fullmatch(name):
-        yield invalid(
-            field, name, "must be 15 characters at most of lower case alphanumerics or '-', with a letter in it"
-        )
-
-
-def _service(spec: Object) -> Iterator[Cause]:
-    kinds, ports = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"], spec.get("ports") or []
-    if spec.get("type") not in kinds:
-        yield unsupported("spec.type", spec.get("type"), kinds)
-    if spec.get("sessionAffinity") not in ("ClientIP", "None"):
-        yield unsupported("spec.sessionAffinity", spec.get("sessionAffinity"), ["ClientIP", "None"])
-    if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
-        yield required("spec.ports")
-    if spec.get("type") == "ExternalName" and not spec.get("externalName"):
-        yield required("spec.externalName")
-    names: set[str] = set()
+def _service(spec: Object) -> Causes:
+    ports = spec.get("ports") or []
+    if spec.get("type") == "ExternalName":
+        yield from needed("spec.externalName", spec.get("externalName"))
+    elif spec.get("clusterIP") != "None":
+        yield from needed("spec.ports", ports)
+    for index, port in enumerate(ports if len(ports) > 1 else []):
+        yield from needed(f"spec.ports[{index}].name", port.get("name"))
     for index, port in enumerate(ports):
-        at, name = f"spec.ports[{index}]", port.get("name", "")
-        if not name and len(ports) > 1:
-            yield required(f"{at}.name")
-        elif name:
-            yield from _name(f"{at}.name", name, "label")
-            if name in names:
-                yield duplicate(f"{at}.name", name)
-        names.add(name)
-        yield from _port(f"{at}.port", port.get("port"))
-        yield from _port(f"{at}.targetPort", port.get("targetPort"), named=True)
-        if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
-            yield unsupported(f"{at}.protocol", port.get("protocol"), ["SCTP", "TCP", "UDP"])
-    yield from labels("spec.selector", spec.get("selector"))
+        used = (port.get("port"), port.get("protocol"))
+        if any((p.get("port"), p.get("protocol")) == used for p in ports[:index]):
+            yield duplicate(f"spec.ports[{index}]", used[0])
 
 
-def _data(obj: Object) -> Iterator[Cause]:
-    for field in ("data", "binaryData"):
-        for key in obj.get(field) or {}:
-            at = f"{field}[{key}]"
-            if not _DATA_KEY.fullmatch(key) or key in (".", ".."):
-                yield invalid(at, key, "a valid config key must consist of alphanumeric characters, '-', '_' or '.' "
-                                       "(e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is "
-                                       "'[-._a-zA-Z0-9]+')")  # fmt: skip
+def _data(obj: Object) -> Causes:
+    data = {(field, key): value for field in ("data", "binaryData") for key, value in (obj.get(field) or {}).items()}
+    for field, key in data:
+        yield from DATA_KEY(f"{field}[{key}]", key)
+    if sum(len(value.encode()) for value in data.values()) > _MAX_DATA_BYTES:
+        yield Cause("[]", f"Too long: must have at most {_MAX_DATA_BYTES} bytes", "FieldValueTooLong")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from gameday.cluster import tables
-from gameday.cluster.api.conversions import shown
 from gameday.cluster.api.errors import ApiError
-from gameday.cluster.api.requests import Filter, Place, encode, flag, wanted_form, whole_number
+from gameday.cluster.api.forms import formed, wanted_form
+from gameday.cluster.api.requests import Filter, Place, encode, flag, is_number, whole_number
 from gameday.cluster.store import Event, ExpiredError, Object, Store, Watch
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_S = 3600
 BOOKMARK_EVERY_S = 60.0
+_LAST_BOOKMARK_S = 2.0
+"""How long before a watch's end its last bookmark comes."""
 _LOOK_EVERY_S = 2.0
 """How soon a client that went away is noticed when nothing happens."""
 
@@ -45,8 +49,9 @@ class Watches:
         except ExpiredError as problem:
             return await stream.refuse(str(problem))
         self._open.add(watch)
+        watch.on_expiry = stream.cut
         try:
-            await stream.run(watch, self._store if initial else None)
+            await stream.run(watch, self._store, initial=initial)
         except ConnectionResetError:
             pass  # the client went away
         finally:
@@ -59,7 +64,7 @@ class Watches:
         text = query.get("resourceVersion", "")
         if text in ("", "0") or flag(query, "sendInitialEvents"):
             return None, query.get("sendInitialEvents") != "false"
-        if not text.isdecimal():
+        if not is_number(text):
             raise ApiError(400, f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: invalid syntax')
         return int(text), False
 
@@ -71,48 +76,63 @@ class _Stream:
         self._request = request
         self._place = place
         self._chosen = chosen
-        self._form = wanted_form(request)
-        self._include = request.query.get("includeObject", "Metadata")
         self._bookmarks = flag(request.query, "allowWatchBookmarks")
         self._headed = False
+        self._writing = False
         timeout_s = whole_number(request.query, "timeoutSeconds") or DEFAULT_TIMEOUT_S
         self._ends_at = time.monotonic() + timeout_s
         self.response = web.StreamResponse(headers={"Content-Type": "application/json", "Cache-Control": "no-cache"})
+
+    def cut(self) -> None:
+        """The watch was dropped: a client that does not read cannot even be told so."""
+        if self._writing and self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def _write(self, kind: str, obj: Any) -> None:
+        self._writing = True
+        await self.response.write(encode({"type": kind, "object": obj}) + b"\n")
+        self._writing = False
+        await asyncio.sleep(0)  # everybody's turn, and the moment in which the loss of the client is told
 
     async def refuse(self, why: str) -> web.StreamResponse:
         """End the watch with an ERROR event: the client must list again."""
         if not self.response.prepared:
             await self.response.prepare(self._request)
         status = ApiError(410, why).status()
-        await self.response.write(encode({"type": "ERROR", "object": status}) + b"\n")
+        await self._write("ERROR", status)
         return self.response
 
-    async def run(self, watch: Watch, store: Store | None) -> None:
-        """Stream what exists in `store`, if given, then the changes."""
-        existing = store.list(watch.resource, watch.namespace) if store else []
-        revision = store.revision if store else 0
+    async def run(self, watch: Watch, store: Store, *, initial: bool) -> None:
+        """Stream what exists in the store, if `initial`, then the changes."""
+        existing = store.list(watch.resource, watch.namespace) if initial else []
+        revision = store.revision
         await self.response.prepare(self._request)
         for obj in existing:
             if self._chosen.accepts(obj):
                 await self._send("ADDED", obj)
-        if store and flag(self._request.query, "sendInitialEvents"):
+        if flag(self._request.query, "sendInitialEvents"):
             await self._send_bookmark(revision, {"k8s.io/initial-events-end": "true"})
-        bookmark_at = time.monotonic() + BOOKMARK_EVERY_S
+        bookmark_at = self._next_bookmark()
         while (left_s := self._ends_at - time.monotonic()) > 0 and not self._gone():
             try:
-                event = await watch.next(min(left_s, _LOOK_EVERY_S))
+                event = await watch.next(min(left_s, _LOOK_EVERY_S, max(0.0, bookmark_at - time.monotonic())))
             except TimeoutError:
-                if revision and time.monotonic() > bookmark_at:
-                    bookmark_at = time.monotonic() + BOOKMARK_EVERY_S
-                    await self._send_bookmark(revision)
+                if time.monotonic() >= bookmark_at and watch.idle:  # so all is told up to the store's revision
+                    bookmark_at = self._next_bookmark()
+                    await self._send_bookmark(store.revision)
                 continue
             except ExpiredError as problem:
                 await self.refuse(str(problem))
                 return
             if event is None:
                 return
-            revision = event.revision
             await self._forward(event)
+
+    def _next_bookmark(self) -> float:
+        """When to send the next one: every minute, and shortly before the end."""
+        now = time.monotonic()
+        left_s = self._ends_at - _LAST_BOOKMARK_S - now
+        return now + min(left_s, BOOKMARK_EVERY_S) if left_s > 0 else math.inf
 
     def _gone(self) -> bool:
         return self._request.transport is None or self._request.transport.is_closing()
@@ -127,20 +147,14 @@ class _Stream:
             await self._send("DELETED", event.object)
 
     async def _send(self, kind: str, obj: Object) -> None:
-        await self.response.write(encode({"type": kind, "object": self._formed(obj)}) + b"\n")
+        await self._write(kind, self._formed(obj))
 
     def _formed(self, obj: Object) -> Any:
-        obj = shown(self._place.resource, obj)
-        if self._form == "Table":
-            rows = tables.table(self._place.key, [obj], revision=obj["metadata"]["resourceVersion"],
-                                include=self._include)  # fmt: skip
-            if self._headed:
-                rows["columnDefinitions"] = None
-            self._headed = True
-            return rows
-        if self._form == "PartialObjectMetadata":
-            return {"kind": self._form, "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
-        return obj
+        made = formed(self._request, self._place, obj)
+        if made["kind"] == "Table" and self._headed:
+            made["columnDefinitions"] = None
+        self._headed = True
+        return made
 
     async def _send_bookmark(self, revision: int, annotations: Object | None = None) -> None:
         if not self._bookmarks:
@@ -150,6 +164,6 @@ class _Stream:
             meta["annotations"] = annotations
         resource = self._place.resource
         obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
-        if self._form == "Table":
-            obj = {**tables.table(self._place.key, [], revision=str(revision)), "metadata": meta}
-        await self.response.write(encode({"type": "BOOKMARK", "object": obj}) + b"\n")
+        if wanted_form(self._request.headers.get("Accept", "")) == "Table":
+            obj = {**tables.table(self._place.key, []), "metadata": meta}
+        await self._write("BOOKMARK", obj)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gameday.cluster.controllers import deployments, endpoints, garbage, namespaces, replicasets
+from gameday.cluster.controllers import deployments, disruption, endpoints, garbage, namespaces, replicasets
 
 if TYPE_CHECKING:
     from gameday.cluster.reconcile import Loop
@@ -18,6 +18,7 @@ def make_loops(store: Store, ca_pem: str = "") -> list[Loop]:
     return [
         deployments.make_loop(store),
         replicasets.make_loop(store),
+        disruption.make_loop(store),
         endpoints.make_loop(store),
         garbage.make_loop(store),
         namespaces.make_loop(store, ca_pem),

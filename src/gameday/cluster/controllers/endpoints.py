@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gameday.cluster.store import Object, Store
 
 SLICES = "endpointslices.discovery.k8s.io"
+_MANAGER = "endpointslice-controller.k8s.io"
 
 
 def make_loop(store: Store) -> Loop:
@@ -75,6 +76,14 @@ def _address(pod: Object) -> dict[str, Any]:
     return {"ip": pod["status"]["podIP"], "nodeName": pod["spec"].get("nodeName", ""), "targetRef": target}
 
 
+def _metadata(service: Object, name: str, **labels: str) -> Object:
+    meta = service["metadata"]
+    labels = {**(meta.get("labels") or {}), **labels}
+    if service["spec"].get("clusterIP") == "None":
+        labels["service.kubernetes.io/headless"] = ""
+    return {"name": name, "namespace": meta["namespace"], **({"labels": labels} if labels else {})}
+
+
 def _serving(service: Object, pod: Object) -> bool:
     return is_ready(pod) or bool(service["spec"].get("publishNotReadyAddresses"))
 
@@ -83,21 +92,17 @@ def _endpoints(service: Object, pods: list[Object]) -> Object:
     subsets: dict[str, dict[str, Any]] = {}
     for pod in pods:
         ports = _ports(service, pod)
-        subset = subsets.setdefault(str(ports), {"ports": ports})
+        if not ports and service["spec"].get("ports"):
+            continue  # it has none of the ports that are meant
+        subset = subsets.setdefault(str(ports), {"ports": ports} if ports else {})
         field = "addresses" if _serving(service, pod) else "notReadyAddresses"
         subset.setdefault(field, []).append(_address(pod))
-    meta = service["metadata"]
-    obj: Object = {
-        "apiVersion": "v1", "kind": "Endpoints",
-        "metadata": {"name": meta["name"], "namespace": meta["namespace"], "labels": dict(meta.get("labels") or {}),
-                     "ownerReferences": [owner_reference("services", service)]},
-    }  # fmt: skip
+    obj: Object = {"apiVersion": "v1", "kind": "Endpoints", "metadata": _metadata(service, service["metadata"]["name"])}
     return {**obj, "subsets": list(subsets.values())} if subsets else obj
 
 
 def _slice(service: Object, pods: list[Object]) -> Object:
-    meta = service["metadata"]
-    endpoints = []
+    name, endpoints = service["metadata"]["name"], []
     for pod in pods:
         address = _address(pod)
         serving = _serving(service, pod)
@@ -105,11 +110,10 @@ def _slice(service: Object, pods: list[Object]) -> Object:
             "addresses": [address["ip"]], "nodeName": address["nodeName"], "targetRef": address["targetRef"],
             "conditions": {"ready": serving, "serving": serving, "terminating": False},
         })  # fmt: skip
-    labels = {"kubernetes.io/service-name": meta["name"], "endpointslice.kubernetes.io/managed-by": "gameday"}
+    labels = {"kubernetes.io/service-name": name, "endpointslice.kubernetes.io/managed-by": _MANAGER}
     return {
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": {"name": f"{meta['name']}-gameday", "namespace": meta["namespace"],
-                     "labels": {**(meta.get("labels") or {}), **labels},
+        "metadata": {**_metadata(service, f"{name}-gameday", **labels),
                      "ownerReferences": [owner_reference("services", service)]},
         "endpoints": endpoints, "ports": _ports(service, pods[0]) if pods else [],
     }  # fmt: skip

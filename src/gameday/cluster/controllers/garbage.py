@@ -15,9 +15,15 @@ _OURS = ("foregroundDeletion", "orphan")
 
 
 def make_loop(store: Store) -> Loop:
-    """The garbage collector: any change leads to one sweep over what has owners or is being deleted."""
-    watched = {key: lambda _: ["sweep"] for key in _KEYS if key != "events"}
-    return Loop(store, watched, lambda _: _sweep(store), "garbage")
+    """The garbage collector: a change of what has an owner, is one or is being deleted leads to one sweep."""
+    owners: set[str] = set()
+
+    def concerns(obj: Object) -> list[str]:
+        meta, references = obj["metadata"], obj["metadata"].get("ownerReferences", ())
+        owners.update(reference["uid"] for reference in references)
+        return ["sweep"] if references or "deletionTimestamp" in meta or meta["uid"] in owners else []
+
+    return Loop(store, {key: concerns for key in _KEYS if key != "events"}, lambda _: _sweep(store), "garbage")
 
 
 def _sweep(store: Store) -> None:

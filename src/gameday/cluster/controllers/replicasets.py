@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from gameday.cluster.accounts import missing_account, mount_token
 from gameday.cluster.defaults import apply_defaults, reset_status
 from gameday.cluster.reconcile import Key, Loop, own_key
 from gameday.cluster.records import (
     condition,
     controller_of,
+    instant,
     is_active,
     is_ready,
     owner_reference,
@@ -18,6 +20,7 @@ from gameday.cluster.records import (
     set_status,
 )
 from gameday.cluster.selectors import matches
+from gameday.cluster.store import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from gameday.cluster.store import Object, Store
 
 RESOURCE = "replicasets.apps"
+RETRY_S = 1.0
+"""How soon it is tried again to make pods that were refused."""
+MAX_PODS = 500
+"""Of one set: twice what the node runs; more would only fill memory."""
 
 
 def make_loop(store: Store) -> Loop:
@@ -50,10 +57,10 @@ def _reconcile(store: Store, namespace: str, name: str) -> float | None:
     if replica_set is None:
         return None
     pods = [p for p in _claim(store, replica_set) if is_active(p)]
-    if "deletionTimestamp" not in replica_set["metadata"]:
-        _scale(store, replica_set, pods)
+    failure = _scale(store, replica_set, pods) if "deletionTimestamp" not in replica_set["metadata"] else ""
     pods = [p for p in store.owned_by("pods", replica_set) if is_active(p)]
-    return _report(store, replica_set, pods)
+    again_s = _report(store, replica_set, pods, failure)
+    return RETRY_S if failure else again_s
 
 
 def _claim(store: Store, replica_set: Object) -> list[Object]:
@@ -75,28 +82,43 @@ def _claim(store: Store, replica_set: Object) -> list[Object]:
 def _own(store: Store, pod: Object, references: list[dict[str, Any]]) -> Object:
     def edit(current: Object) -> None:
         current["metadata"]["ownerReferences"] = references
+        if not references:
+            del current["metadata"]["ownerReferences"]
 
     return store.mutate("pods", pod["metadata"]["namespace"], pod["metadata"]["name"], edit)
 
 
-def _scale(store: Store, replica_set: Object, pods: list[Object]) -> None:
+def _scale(store: Store, replica_set: Object, pods: list[Object]) -> str:
+    """Make or delete pods; returns what stands in the way of making them, if anything does."""
     wanted = replica_set["spec"].get("replicas", 1)
-    for _ in range(wanted - len(pods)):
-        pod = store.create("pods", make_pod(replica_set))
+    for there in range(len(pods), wanted):
+        made = make_pod(replica_set)
+        problem = missing_account(store, made)
+        if there >= MAX_PODS:
+            problem = f"the embedded cluster makes {MAX_PODS} pods of a set at most"
+        if problem:
+            problem = f'pods "{made["metadata"]["generateName"]}" is forbidden: {problem}'
+            record_event(store, RESOURCE, replica_set, "FailedCreate", f"Error creating: {problem}", warning=True)
+            return problem
+        pod = store.create("pods", mount_token(store, made))
         record_event(store, RESOURCE, replica_set, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
     for pod in sorted(pods, key=_dispensable)[: max(0, len(pods) - wanted)]:
         meta = pod["metadata"]
         store.delete("pods", meta["namespace"], meta["name"], uid=meta["uid"])
         record_event(store, RESOURCE, replica_set, "SuccessfulDelete", f"Deleted pod: {meta['name']}")
+    return ""
 
 
-def _dispensable(pod: Object) -> tuple[bool, bool, bool, int]:
-    """Sort key, first to go first: not bound, not running, not ready, newest (as Kubernetes ranks)."""
+def _dispensable(pod: Object) -> tuple[object, ...]:
+    """Sort key, first to go first: not bound, not running, not ready, not ready for long, restarted most, newest."""
+    status, ready = pod.get("status", {}), condition(pod, "Ready") if is_ready(pod) else None
     return (
         bool(pod["spec"].get("nodeName")),
-        pod.get("status", {}).get("phase") == "Running",
-        is_ready(pod),
-        -int(pod["metadata"]["resourceVersion"]),
+        status.get("phase") == "Running",
+        ready is not None,
+        -instant(ready["lastTransitionTime"]) if ready else 0.0,
+        -max((c.get("restartCount", 0) for c in status.get("containerStatuses", [])), default=0),
+        -instant(pod["metadata"]["creationTimestamp"]),
     )
 
 
@@ -115,7 +137,7 @@ def make_pod(replica_set: Object) -> Object:
     return pod
 
 
-def _report(store: Store, replica_set: Object, pods: list[Object]) -> float | None:
+def _report(store: Store, replica_set: Object, pods: list[Object], failure: str) -> float | None:
     """Write the status; returns when a pod next becomes available (minReadySeconds)."""
     labels = replica_set["spec"]["template"].get("metadata", {}).get("labels") or {}
     minimum_s = replica_set["spec"].get("minReadySeconds", 0)
@@ -131,5 +153,9 @@ def _report(store: Store, replica_set: Object, pods: list[Object]) -> float | No
         **{k: n for k, n in counts.items() if n},  # a real server leaves zeros out
         "observedGeneration": replica_set["metadata"].get("generation", 1),
     }
+    if failure:
+        found = [c for c in replica_set.get("status", {}).get("conditions", []) if c["message"] == failure]
+        why = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": failure}
+        status["conditions"] = found or [{**why, "lastTransitionTime": now()}]
     set_status(store, RESOURCE, replica_set, status)
     return min((w for w in waits if w > 0), default=None) if minimum_s else None

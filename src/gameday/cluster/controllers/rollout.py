@@ -6,7 +6,7 @@ import copy
 import math
 from typing import TYPE_CHECKING, Any
 
-from gameday.cluster.records import seconds_since, set_condition, set_status
+from gameday.cluster.records import condition, seconds_since, set_condition, set_status
 from gameday.cluster.store import now
 
 if TYPE_CHECKING:
@@ -14,20 +14,47 @@ if TYPE_CHECKING:
 
     from gameday.cluster.store import Object, Store
 
-_UNSET_DEADLINE_S = 2**31 - 1
+_NO_DEADLINE_S = 2**31 - 1
+_DONE, _LATE, _PAUSED = "NewReplicaSetAvailable", "ProgressDeadlineExceeded", "DeploymentPaused"
 
 
-def report(store: Store, deployment: Object, sets: list[Object], new_name: str | None) -> float | None:
+def pause_or_resume(store: Store, deployment: Object) -> Object:
+    """Say in the conditions that the Deployment was paused or resumed, before anything else is done."""
+    paused, meta = bool(deployment["spec"].get("paused")), deployment["metadata"]
+    found = condition(deployment, "Progressing")
+    if (found and found["reason"] == _LATE) or paused == bool(found and found["reason"] == _PAUSED):
+        return deployment
+    why = (_PAUSED, "Deployment is paused") if paused else ("DeploymentResumed", "Deployment is resumed")
+    return store.mutate(
+        "deployments.apps", meta["namespace"], meta["name"], lambda d: set_progressing(d, *why, status="Unknown")
+    )
+
+
+def set_progressing(
+    deployment: Object, reason: str, message: str, *, status: str = "True", only_first: bool = False
+) -> None:
+    """Set the condition in place, unless there is to be none, or (`only_first`) there is one."""
+    conditions = deployment.setdefault("status", {}).setdefault("conditions", [])
+    if deployment["spec"].get("progressDeadlineSeconds", 600) < _NO_DEADLINE_S and not (
+        only_first and condition(deployment, "Progressing")
+    ):
+        set_condition(conditions, "Progressing", status, reason=reason, message=message, lastUpdateTime=now())
+
+
+def report(store: Store, deployment: Object, sets: list[Object], new_name: str) -> float | None:
     """Write the status; returns in how many seconds the progress deadline must be looked at."""
-    current = store.get("deployments.apps", deployment["metadata"]["namespace"], deployment["metadata"]["name"])
-    old = current.get("status") or {}
+    found = store.get("deployments.apps", deployment["metadata"]["namespace"], deployment["metadata"]["name"])
+    current, old = copy.deepcopy(found), found.get("status") or {}
     new = next((s for s in sets if s["metadata"]["name"] == new_name), None)
-    status = _counts(current, sets, new)
-    conditions = copy.deepcopy(old.get("conditions", []))
-    _set_available(current, status, conditions)
-    again_s = _set_progress(current, old, status, conditions, new)
-    status["conditions"] = conditions
-    set_status(store, "deployments.apps", current, status)
+    current["status"] = {
+        **_counts(current, sets, new),
+        **{k: old[k] for k in ("collisionCount",) if k in old},
+        "conditions": copy.deepcopy(old.get("conditions", [])),
+    }
+    again_s = None if current["spec"].get("paused") else _report_progress(current, old, new_name)
+    _set_available(current)
+    _set_failure(current, [*([new] if new else []), *sets])
+    set_status(store, "deployments.apps", current, current["status"])
     return again_s
 
 
@@ -39,12 +66,14 @@ def bounds(deployment: Object) -> tuple[int, int]:
         return 0, 0
     rolling = strategy.get("rollingUpdate") or {}
 
-    def count(value: int | str, rounded: Callable[[float], int]) -> int:
-        return rounded(int(value[:-1]) * replicas / 100) if isinstance(value, str) and "%" in value else int(value)
-
-    surge = count(rolling.get("maxSurge", "25%"), math.ceil)
-    lacking = count(rolling.get("maxUnavailable", "25%"), math.floor)
+    surge = share(rolling.get("maxSurge", "25%"), replicas, math.ceil)
+    lacking = share(rolling.get("maxUnavailable", "25%"), replicas, math.floor)
     return surge, (lacking if surge or lacking else 1)
+
+
+def share(value: int | str, total: int, rounded: Callable[[float], int]) -> int:
+    """A number, or a percentage of a total."""
+    return rounded(int(value[:-1]) * total / 100) if isinstance(value, str) and "%" in value else int(value)
 
 
 def _counts(deployment: Object, sets: list[Object], new: Object | None) -> dict[str, Any]:
@@ -65,70 +94,44 @@ def _counts(deployment: Object, sets: list[Object], new: Object | None) -> dict[
     }
 
 
-def _set_available(deployment: Object, status: dict[str, Any], conditions: list[dict[str, Any]]) -> None:
+def _set_available(deployment: Object) -> None:
+    status = deployment["status"]
     enough = status.get("availableReplicas", 0) >= deployment["spec"].get("replicas", 1) - bounds(deployment)[1]
-    value = str(enough)
     reason = "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable"
     message = f"Deployment {'has' if enough else 'does not have'} minimum availability."
-    updated = _kept(conditions, "Available", value)
-    set_condition(conditions, "Available", value, reason=reason, message=message, lastUpdateTime=updated)
+    found = condition(deployment, "Available")
+    updated = found["lastUpdateTime"] if found and found["status"] == str(enough) else now()
+    set_condition(status["conditions"], "Available", str(enough), reason=reason, message=message,
+                  lastUpdateTime=updated)  # fmt: skip
 
 
-def _kept(conditions: list[dict[str, Any]], kind: str, status: str) -> str:
-    """The time of the last update, which stands while the status does."""
-    found = next((c for c in conditions if c["type"] == kind and c["status"] == status), None)
-    return str(found["lastUpdateTime"]) if found else now()
+def _set_failure(deployment: Object, sets: list[Object]) -> None:
+    """Repeat why a set cannot make its pods; the condition goes when all can."""
+    failure = next((c for s in sets if (c := condition(s, "ReplicaFailure"))), None)
+    others = [c for c in deployment["status"]["conditions"] if c["type"] != "ReplicaFailure"]
+    repeated = [{**failure, "lastUpdateTime": failure["lastTransitionTime"]}] if failure else []
+    deployment["status"]["conditions"] = others + repeated
 
 
-Progress = tuple[str, str, str, str, float | None]
-"""Status, reason, message, new update time (empty: as it was), and when to look again."""
-
-
-def _set_progress(
-    deployment: Object,
-    old: dict[str, Any],
-    status: dict[str, Any],
-    conditions: list[dict[str, Any]],
-    new: Object | None,
-) -> float | None:
-    found = next((c for c in conditions if c["type"] == "Progressing"), None)
-    state, reason, message, updated, again_s = _progress(deployment, old, status, found, new)
-    updated = updated or _kept(conditions, "Progressing", state)
-    set_condition(conditions, "Progressing", state, reason=reason, message=message, lastUpdateTime=updated)
-    return again_s
-
-
-def _progress(
-    deployment: Object, old: dict[str, Any], status: dict[str, Any], found: dict[str, Any] | None, new: Object | None
-) -> Progress:
-    verdict: Progress
-    spec, name = deployment["spec"], new["metadata"]["name"] if new else ""
-    deadline_s = float(spec.get("progressDeadlineSeconds", 600))
-    ours = found is not None and f'"{name}"' in found["message"]
-    rolled_out = bool(found and ours and found["reason"] == "NewReplicaSetAvailable")
-    complete = new is not None and all(
-        status.get(field, 0) == spec.get("replicas", 1)
-        for field in ("replicas", "updatedReplicas", "availableReplicas")
-    )
-    if spec.get("paused"):
-        verdict = ("Unknown", "DeploymentPaused", "Deployment is paused", "", None)
-    elif complete or rolled_out:  # once rolled out, a pod lost later is no failed rollout
-        message = f'ReplicaSet "{name}" has successfully progressed.'
-        verdict = ("True", "NewReplicaSetAvailable", message, "" if rolled_out else now(), None)
-    elif found is None or found["status"] == "Unknown" or not ours or _moved(old, status):
-        verdict = ("True", "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.', now(), deadline_s)
-    elif (left_s := deadline_s - seconds_since(found["lastUpdateTime"])) > 0 or deadline_s >= _UNSET_DEADLINE_S:
-        verdict = (
-            found["status"],
-            found["reason"],
-            found["message"],
-            found["lastUpdateTime"],
-            min(left_s, 3600) + 0.01,
-        )
-    else:
-        message = f'ReplicaSet "{name}" has timed out progressing.'
-        verdict = ("False", "ProgressDeadlineExceeded", message, "", None)
-    return verdict
+def _report_progress(deployment: Object, old: dict[str, Any], name: str) -> float | None:
+    """Set the condition Progressing; returns when the deadline must be looked at."""
+    spec, status, found = deployment["spec"], deployment["status"], condition(deployment, "Progressing")
+    wanted, reason = spec.get("replicas", 1), found["reason"] if found else ""
+    if reason == _DONE and status.get("replicas", 0) == status.get("updatedReplicas", 0):
+        return None  # once rolled out, a pod lost later is no failed rollout
+    if all(status.get(f, 0) == wanted for f in ("replicas", "updatedReplicas", "availableReplicas")):
+        set_progressing(deployment, _DONE, f'ReplicaSet "{name}" has successfully progressed.')
+        return None
+    if _moved(old, status):
+        set_progressing(deployment, "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.')
+        found = condition(deployment, "Progressing")
+    if found is None or found["reason"] in (_DONE, _LATE):
+        return None
+    left_s = float(spec.get("progressDeadlineSeconds", 600)) - seconds_since(found["lastUpdateTime"])
+    if left_s > 0:
+        return min(left_s, 3600) + 0.01
+    set_progressing(deployment, _LATE, f'ReplicaSet "{name}" has timed out progressing.', status="False")
+    return None
 
 
 def _moved(old: dict[str, Any], new: dict[str, Any]) -> bool:

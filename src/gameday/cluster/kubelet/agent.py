@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from gameday.cluster.accounts import Tokens
 from gameday.cluster.kubelet.pods import Pod, references
+from gameday.cluster.kubelet.runtime.client import StartError
+from gameday.cluster.logs import CommandError
 from gameday.cluster.reconcile import Key, Loop
-from gameday.cluster.records import record_event, set_condition
+from gameday.cluster.records import condition, record_event, set_condition
 from gameday.cluster.store import NotFoundError, now
 
 if TYPE_CHECKING:
@@ -20,12 +23,15 @@ if TYPE_CHECKING:
 
     from gameday.cluster.addresses import Pool
     from gameday.cluster.kubelet.output import Logs
-    from gameday.cluster.kubelet.runtime.client import Runtime
+    from gameday.cluster.kubelet.runtime.client import Process, Runtime
     from gameday.cluster.store import Object, Store
 
 REFRESH_DELAY_S = 0.3
 """How late a changed ConfigMap or Secret reaches its volumes (a real kubelet: up to a minute)."""
 HEARTBEAT_S = 10.0
+RESCHEDULE_S = 2.0
+"""How soon the node is tried again for a pod that it could not take."""
+MAX_PODS = 250
 _LEASES, _LEASE_NAMESPACE = "leases.coordination.k8s.io", "kube-node-lease"
 _ENDED = ("Succeeded", "Failed")
 
@@ -41,6 +47,7 @@ class Node:
     addresses: Pool
     logs: Logs
     pods_folder: Path
+    tokens: Tokens = field(default_factory=Tokens)
 
 
 class Kubelet:
@@ -74,6 +81,16 @@ class Kubelet:
         if self._ending:
             await asyncio.wait(set(self._ending), timeout=grace_s + 1)
 
+    async def execute(self, namespace: str, pod: str, container: str, argv: list[str], *streams: int) -> Process:
+        """Start a command in a container. Raises CommandError."""
+        running = self._pods.get((namespace, pod))
+        try:
+            if running is None:
+                raise StartError(f'container not found ("{container}")')  # noqa: TRY301 - as a container says it
+            return await running.execute(container, argv, *streams)
+        except StartError as problem:
+            raise CommandError(str(problem)) from problem
+
     def _reconcile(self, namespace: str, name: str) -> None:
         key = (namespace, name)
         pod = self._store.find("pods", namespace, name)
@@ -82,26 +99,46 @@ class Kubelet:
             self._stop(key, 0)  # it was deleted by force
         if pod is None:
             return
-        if not pod["spec"].get("nodeName"):
+        if not pod["spec"].get("nodeName") and "deletionTimestamp" not in pod["metadata"]:
             self._bind(pod)
         elif "deletionTimestamp" in pod["metadata"]:
             if key in self._pods:
                 self._stop(key, pod["metadata"].get("deletionGracePeriodSeconds", 0))
             elif not pod["metadata"].get("finalizers"):
                 self._store.delete("pods", namespace, name, grace_s=0)
-        elif key not in self._pods and not self._closing and pod.get("status", {}).get("phase") not in _ENDED:
+        elif running:
+            if self._pods[key].relabelled(pod):
+                self._refresh.mark_later(key, REFRESH_DELAY_S)
+        elif not self._closing and pod.get("status", {}).get("phase") not in _ENDED:
             self._pods[key] = Pod(self._node, pod)
             self._pods[key].start()
 
     def _bind(self, pod: Object) -> None:
         """The scheduler's part: there is one node."""
-        bound = {**pod, "spec": {**pod["spec"], "nodeName": self._node.name}}
-        conditions: list[dict[str, Any]] = [*pod.get("status", {}).get("conditions", [])]
-        set_condition(conditions, "PodScheduled", "True")
+        bound = {**pod, "spec": {**pod["spec"]}}
+        conditions: list[dict[str, Any]] = [{**c} for c in pod.get("status", {}).get("conditions", [])]
         bound["status"] = {**pod.get("status", {}), "conditions": conditions}
-        self._store.update("pods", bound, bump_generation=False)
+        if unfit := self._unfit(pod):
+            self._loop.mark_later((pod["metadata"]["namespace"], pod["metadata"]["name"]), RESCHEDULE_S)
+            if (condition(pod, "PodScheduled") or {}).get("message") != unfit:
+                set_condition(conditions, "PodScheduled", "False", reason="Unschedulable", message=unfit)
+                self._store.update("pods", bound, bump_generation=False)
+                record_event(self._store, "pods", pod, "FailedScheduling", unfit, warning=True)
+            return
+        set_condition(conditions, "PodScheduled", "True")
+        bound["spec"]["nodeName"] = self._node.name
+        bound = self._store.update("pods", bound, bump_generation=False)
         where = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         record_event(self._store, "pods", bound, "Scheduled", f"Successfully assigned {where} to {self._node.name}")
+        self._reconcile(pod["metadata"]["namespace"], pod["metadata"]["name"])  # it counts from now on
+
+    def _unfit(self, pod: Object) -> str:
+        """Why the node cannot take a pod; empty when it can."""
+        node = self._store.find("nodes", "", self._node.name) or {"metadata": {}}
+        labels, wanted = node["metadata"].get("labels") or {}, pod["spec"].get("nodeSelector") or {}
+        if not wanted.items() <= labels.items():
+            return "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
+        return "0/1 nodes are available: 1 Too many pods." if len(self._pods) >= MAX_PODS else ""
 
     def _stop(self, key: tuple[str, str], grace_s: float) -> None:
         pod = self._pods[key]
@@ -119,10 +156,10 @@ class Kubelet:
     def _users_of(self, field: str) -> Any:
         def users(obj: Object) -> list[Key]:
             namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
-            pods = self._store.list("pods", namespace)
-            for pod in pods:
-                if name in references(pod, field):
-                    self._refresh.mark_later((namespace, pod["metadata"]["name"]), REFRESH_DELAY_S)
+            for key in self._pods:
+                pod = self._store.find("pods", *key) if key[0] == namespace else None
+                if pod and name in references(pod, field):
+                    self._refresh.mark_later(key, REFRESH_DELAY_S)
             return []
 
         return users
@@ -134,7 +171,7 @@ class Kubelet:
     # --- the node
 
     def _register(self) -> None:
-        size = {"cpu": str(os.cpu_count() or 1), "memory": f"{_memory_kib()}Ki", "pods": "250"}
+        size = {"cpu": str(os.cpu_count() or 1), "memory": f"{_memory_kib()}Ki", "pods": str(MAX_PODS)}
         machine = platform.machine()
         machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
         name = self._node.name

@@ -1,27 +1,27 @@
-"""One container: start it, probe it, restart it with a growing delay, stop it gracefully."""
+"""One container: start it, watch it, restart it with a growing delay, end it gracefully."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import shutil
-import sys
-import uuid
+import secrets
+import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gameday.cluster.images import Launch, NoCommandError, UnknownImageError, resolve
-from gameday.cluster.kubelet.environment import ConfigError, container_variables, expand
-from gameday.cluster.kubelet.output import Logs, Output
-from gameday.cluster.kubelet.probes import Clock, Target, check
-from gameday.cluster.kubelet.runtime.client import Command, Exit, Process, Runtime, StartError
+from gameday.cluster.kubelet.commands import Prepared, missing_program, prepare
+from gameday.cluster.kubelet.environment import ConfigError
+from gameday.cluster.kubelet.health import Health
+from gameday.cluster.kubelet.output import Logs, Output, Said, last_lines
+from gameday.cluster.kubelet.probes import Target, check
+from gameday.cluster.kubelet.pulling import pull
+from gameday.cluster.kubelet.runtime.client import Process, Runtime, StartError
 from gameday.cluster.kubelet.status import ContainerRecord, State
 from gameday.cluster.store import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from gameday.cluster.kubelet.volumes import Volumes
     from gameday.cluster.store import Object, Store
@@ -31,8 +31,9 @@ BACKOFF_FIRST_S, BACKOFF_MAX_S, BACKOFF_RESET_S = 10.0, 300.0, 600.0
 5 min; a container that ran for 10 min starts anew."""
 CONFIG_RETRY_S = 1.0
 """How soon a missing ConfigMap or Secret is looked for again."""
-
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LEAST_GRACE_S = 2.0
+"""What is left to a container whose preStop hook took all of its grace period."""
+LAST_WORDS_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,16 @@ class Host:
     """(reason, message, warning=False)"""
 
 
+@dataclass(frozen=True)
+class Instance:
+    """A running process of a container."""
+
+    process: Process
+    prepared: Prepared
+    output: Output
+    started_at: str
+
+
 class Container:
     """One container of a pod, through all its instances."""
 
@@ -60,12 +71,13 @@ class Container:
         self.spec = spec
         self.name: str = spec["name"]
         self.record = ContainerRecord(self.name, spec["image"])
-        self._instance = -1
-        self._process: Process | None = None
-        self._launch: Launch | None = None
-        self._command: Command | None = None
-        self._output: Output | None = None
+        self._count = 0
+        self._instance: Instance | None = None
+        self._beside: set[Process] = set()
         self._backoff_s = 0.0
+        self._ending: asyncio.Task[None] | None = None
+        self._hook: asyncio.Future[str | None] | None = None
+        self._kill_timer: asyncio.TimerHandle | None = None
 
     # --- running
 
@@ -91,256 +103,195 @@ class Container:
                 "BackOff", f"Back-off restarting failed container {self.name} in pod {where}", warning=True
             )
             self.record.last_state = self.record.state
-            self._set(waiting={"reason": "CrashLoopBackOff",
-                               "message": f"back-off {delay_s:g}s restarting failed {where}"})  # fmt: skip
+            self._wait("CrashLoopBackOff", f"back-off {delay_s:g}s restarting failed {where}")
             await asyncio.sleep(delay_s)
 
     async def _run_once(self) -> int:
-        launch = await self._pull()
-        command = await self._configure(launch)
-        self._instance += 1
-        self.record.id = uuid.uuid4().hex
-        if "terminated" in self.record.state:
-            self.record.last_state = self.record.state
-        if shutil.which(command.argv[0], path=command.env["PATH"]) is None:
-            why = f'exec: "{command.argv[0]}": executable file not found in $PATH'
-            self._host.event("Failed", f"Error: {why}", warning=True)
-            self._end("StartError", 128, now(), why)
-            return 128
-        started_at = now()
-        process = await self._start(command)
-        try:
-            async with asyncio.TaskGroup() as probes:
-                tasks = self._start_probes(probes, process)
-                ended = await asyncio.shield(process.exited)
-                for task in tasks:
-                    task.cancel()
-        finally:
-            self.record.ready = self.record.started = False
-        self._collect(ended, started_at)
-        return ended.code
-
-    async def _pull(self) -> Launch:
-        delay_s = BACKOFF_FIRST_S
+        launch = await pull(self.spec, self._wait, self._host.event)
         while True:
             try:
-                launch = resolve(self.spec["image"], self.spec.get("command") or [], self.spec.get("args") or [])
-            except UnknownImageError as problem:
-                await self._refuse_image(str(problem), delay_s)
-                delay_s = min(2 * delay_s, BACKOFF_MAX_S)
-            except NoCommandError as problem:
-                self._set(waiting={"reason": "CreateContainerError", "message": str(problem)})
-                self._host.event("Failed", f"Error: {problem}", warning=True)
-                await asyncio.sleep(delay_s)
-            else:
-                self._host.event("Pulled", f'Container image "{self.spec["image"]}" already present on machine')
-                return launch
-
-    async def _refuse_image(self, why: str, delay_s: float) -> None:
-        self._host.event("Failed", f'Failed to pull image "{self.spec["image"]}": {why}', warning=True)
-        self._host.event("Failed", "Error: ErrImagePull", warning=True)
-        self._set(waiting={"reason": "ErrImagePull", "message": why})
-        await asyncio.sleep(1)
-        self._host.event("BackOff", f'Back-off pulling image "{self.spec["image"]}"')
-        self._host.event("Failed", "Error: ImagePullBackOff", warning=True)
-        message = f'Back-off pulling image "{self.spec["image"]}": {why}'
-        self._set(waiting={"reason": "ImagePullBackOff", "message": message})
-        await asyncio.sleep(delay_s)
-
-    async def _configure(self, launch: Launch) -> Command:
-        while True:
-            try:
-                return self._make_command(launch)
+                prepared = prepare(self._host.store, self._host.pod(), self.spec, launch, self._host.folder,
+                                   self._host.volumes)  # fmt: skip
+                break
             except (ConfigError, OSError) as problem:
-                self._set(waiting={"reason": "CreateContainerConfigError", "message": str(problem)})
+                self._wait("CreateContainerConfigError", str(problem))
                 self._host.event("Failed", f"Error: {problem}", warning=True)
                 await asyncio.sleep(CONFIG_RETRY_S)
-
-    def _make_command(self, launch: Launch) -> Command:
-        """Everything resolved, expanded and rewritten. Raises ConfigError, OSError."""
-        pod, folder = self._host.pod(), self._host.folder
-        mounts = self._host.volumes.mounts(self.spec)
-        root = folder / "root" / self.name
-        _link_mounts(root, mounts.places)
-        ours = {
-            "PATH": ":".join(filter(None, [launch.path, _python_folder(), SYSTEM_PATH])),
-            "HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "LANG": "C.UTF-8",
-            "HOSTNAME": pod["metadata"]["name"], **_inherited(),
-        }  # fmt: skip
-        variables = container_variables(self._host.store, pod, self.spec, {**launch.env, **ours})
-        # Paths of this machine stay as they are: this project may itself lie below a mount path, such as /tmp.
-        environment = {k: v if ours.get(k) == v else mounts.rewrite(v) for k, v in variables.items()}
-        argv = [mounts.rewrite(expand(arg, variables)) for arg in launch.argv]
-        if launch.argv[0] not in (*self.spec.get("command", ()), *self.spec.get("args", ())):
-            argv[0] = launch.argv[0]
-        cwd = mounts.rewrite(self.spec.get("workingDir") or "")
-        if not cwd or cwd == self.spec.get("workingDir"):
-            cwd = str(root / cwd.lstrip("/"))
-            Path(cwd).mkdir(parents=True, exist_ok=True)
-        self._launch = launch
-        return Command(argv, environment, cwd, pod["metadata"]["name"])
-
-    async def _start(self, command: Command) -> Process:
-        meta = self._host.pod()["metadata"]
-        path = self._host.logs.path(meta["namespace"], meta["name"], meta["uid"], self.name, self._instance)
-        self._output = Output(path)
         self._host.event("Created", f"Created container: {self.name}")
-        self._command = command
+        self.record.id = secrets.token_hex(32)
+        if "terminated" in self.record.state:
+            self.record.last_state = self.record.state
         try:
-            process = await self._host.runtime.spawn(command, self._output.writer)
+            if why := missing_program(prepared.command):
+                raise StartError(why)  # noqa: TRY301 - as the runtime says it of what it finds out itself
+            instance = await self._start(prepared)
         except StartError as problem:
-            raise ConfigError(str(problem)) from problem
-        self._process = process
-        self._set(running={"startedAt": now()})
+            self._host.event("Failed", f"Error: {problem}", warning=True)
+            self._end("StartError", 128, now(), str(problem))
+            return 128
+        target = Target(self._host.pod().get("status", {}).get("podIP", ""), self._ports(), self._execute)
+        await self._post_start(instance, target)
+        self.record.state = {"running": {"startedAt": instance.started_at}}
+        health = Health(self.spec, target, self.record, self._host.changed, self._host.event, self._fail)
+        await health.watch(instance.process.exited)
+        return self._collect(instance)
+
+    def _ports(self) -> dict[str, int]:
+        return {p["name"]: p["containerPort"] for p in self.spec.get("ports", []) if p.get("name")}
+
+    async def _start(self, prepared: Prepared) -> Instance:
+        meta = self._host.pod()["metadata"]
+        here = meta["namespace"], meta["name"], meta["uid"], self.name
+        self._host.logs.path(*here, self._count - 2).unlink(missing_ok=True)  # nobody can ask for that one any more
+        path = self._host.logs.path(*here, self._count)
+        self._count += 1
+        output = Output(path)
+        process = await self._host.runtime.spawn(prepared.command, output.writer)
+        self._instance = Instance(process, prepared, output, now())
         self._host.event("Started", f"Started container {self.name}")
-        return process
+        return self._instance
 
-    def _collect(self, ended: Exit, started_at: str) -> None:
-        self._process = None
-        if self._output:
-            self._output.drain()
+    def _collect(self, instance: Instance) -> int:
+        """After its end: its last words, its exit code."""
+        for process in self._beside:
+            process.kill()
+        if self._kill_timer:
+            self._kill_timer.cancel()
+        self._instance = self._ending = self._kill_timer = None
+        instance.output.drain()
+        ended = instance.process.exited.result()
+        words = _last_words(instance.prepared.last_words)
+        if not words and ended.code and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+            words = last_lines(instance.output.path)
         reason = "Completed" if ended.code == 0 else "Error"
-        self._end(reason, ended.code, started_at, "", ended.signal)
+        self._end(reason, ended.code, instance.started_at, words.decode(errors="replace"))
+        return ended.code
 
-    def _end(self, reason: str, code: int, started_at: str, message: str, number: int = 0) -> None:
-        state: dict[str, Any] = {"exitCode": code, "reason": reason, "startedAt": started_at, "finishedAt": now(),
-                                 "containerID": f"gameday://{self.record.id}"}  # fmt: skip
-        if message:
-            state["message"] = message
-        if number:
-            state["signal"] = number
-        self._set(terminated=state)
+    def _end(self, reason: str, code: int, started_at: str, message: str) -> None:
+        said = {"message": message} if message else {}
+        self._set(terminated={"exitCode": code, "reason": reason, **said, "startedAt": started_at, "finishedAt": now(),
+                              "containerID": f"gameday://{self.record.id}"})  # fmt: skip
+
+    def _wait(self, reason: str, message: str) -> None:
+        self._set(waiting={"reason": reason, "message": message})
 
     def _set(self, **state: dict[str, Any]) -> None:
         made: State = state
         self.record.state = made
         self._host.changed()
 
-    # --- probes
+    # --- beside it
 
-    def _target(self) -> Target:
-        ports = {p["name"]: p["containerPort"] for p in self.spec.get("ports", []) if p.get("name")}
-        return Target(self._host.pod().get("status", {}).get("podIP", ""), ports, self._execute)
+    async def execute(self, argv: list[str], *streams: int) -> Process:
+        """Start a command where the container is, which ends with it at the latest. Raises StartError.
 
-    def _start_probes(self, group: asyncio.TaskGroup, process: Process) -> list[asyncio.Task[None]]:
-        tasks: list[asyncio.Task[None]] = []
-        target = self._target()
+        `streams` are as for `Runtime.spawn`, and are closed here.
+        """
+        instance = self._instance
+        command = instance.prepared.beside(argv) if instance else None
+        why = missing_program(command) if command else f'container not found ("{self.name}")'
+        if command is None or why:
+            for fd in streams:
+                os.close(fd)
+            raise StartError(why)
+        process = await self._host.runtime.spawn(command, *streams)
+        if instance is None or self._instance is not instance or instance.process.exited.done():
+            process.kill()
+            raise StartError(f'container not found ("{self.name}")')
+        self._beside.add(process)
+        process.exited.add_done_callback(lambda _: self._beside.discard(process))
+        return process
 
-        def start(field: str, passed: Callable[[], None], failed: Callable[[str, bool], None]) -> None:
-            clock = Clock(self.spec[field], target, burst=field != "livenessProbe")
-            tasks.append(group.create_task(clock.run(passed, failed)))
-
-        def started() -> None:
-            if self.record.started:
-                return
-            self.record.started = True
-            if tasks:
-                tasks.pop(0).cancel()
-            if "livenessProbe" in self.spec:
-                start("livenessProbe", lambda: None, lambda why, over: self._unhealthy("Liveness", why, process, over))
-            if "readinessProbe" in self.spec:
-                start("readinessProbe", lambda: self._set_ready(True), self._unready)
-            else:
-                self.record.ready = True
-            self._host.changed()
-
-        if "startupProbe" in self.spec:
-            start("startupProbe", started, lambda why, over: self._unhealthy("Startup", why, process, over))
-        else:
-            started()
-        return tasks
-
-    def _set_ready(self, ready: bool) -> None:  # noqa: FBT001
-        if self.record.ready != ready:
-            self.record.ready = ready
-            self._host.changed()
-
-    def _unready(self, why: str, over: bool) -> None:  # noqa: FBT001
-        self._host.event("Unhealthy", f"Readiness probe failed: {why}", warning=True)
-        if over:
-            self._set_ready(False)
-
-    def _unhealthy(self, kind: str, why: str, process: Process, over: bool) -> None:  # noqa: FBT001
-        self._host.event("Unhealthy", f"{kind} probe failed: {why}", warning=True)
-        if over and not process.exited.done():
-            message = f"Container {self.name} failed {kind.lower()} probe, will be restarted"
-            self._host.event("Killing", message)
-            grace_s = self._host.pod()["spec"].get("terminationGracePeriodSeconds", 30)
-            process.signal(self._stop_signal())
-            asyncio.get_running_loop().call_later(grace_s, process.kill)
-
-    async def _execute(self, argv: list[str], timeout_s: float) -> str | None:
-        """Run a probe's or hook's command beside the container; None, or why it failed."""
-        if self._command is None:
-            return "the container is not running"
-        command = self._command
-        mounts = self._host.volumes.mounts(self.spec)
-        argv = [mounts.rewrite(arg) for arg in argv]
-        if argv and argv[0] in ("python", "python3"):
-            argv = [*resolve("gameday/storefront", argv, []).argv]
-        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        beside = Command(argv, command.env, command.cwd, command.name)
+    async def _execute(self, argv: list[str], timeout_s: float | None) -> str | None:
+        """Run a probe's or hook's command to its end; None, or why it failed, which is what it said."""
+        said, process = Said(), None
         try:
-            process = await self._host.runtime.spawn(beside, null)
-        except StartError as problem:
-            return str(problem)
-        try:
+            process = await self.execute(argv, said.writer)
             async with asyncio.timeout(timeout_s):
                 ended = await asyncio.shield(process.exited)
-        except (TimeoutError, asyncio.CancelledError):
-            process.kill()
-            raise
-        return None if ended.code == 0 else f"command exited with code {ended.code}"
+            words = said.words()
+        except StartError as problem:
+            return str(problem)
+        finally:
+            said.close()
+            if process and not process.exited.done():
+                process.kill()
+        return None if ended.code == 0 else words or f"command {argv} exited with {ended.code}"
 
-    # --- stopping
+    async def _post_start(self, instance: Instance, target: Target) -> None:
+        hook = self.spec.get("lifecycle", {}).get("postStart")
+        why = await self._call(hook, target, instance, None) if hook else None
+        if why and not instance.process.exited.done():
+            self._host.event("FailedPostStartHook", f"PostStartHook failed: {why}", warning=True)
+            self._fail("FailedPostStartHook")
 
-    def _stop_signal(self) -> int:
-        return int(self._launch.stop_signal) if self._launch else 15
+    async def _call(self, hook: Object, target: Target, instance: Instance, timeout_s: float | None) -> str | None:
+        """Call a hook while the container lives; None, or why it failed."""
+        self._hook = asyncio.ensure_future(check(hook, target, timeout_s))
+        either: set[asyncio.Future[Any]] = {self._hook, instance.process.exited}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            return None if not self._hook.done() or self._hook.cancelled() else self._hook.result()
+        finally:
+            self._hook.cancel()
+            self._hook = None
+
+    # --- ending
+
+    def _fail(self, why: str, grace_s: float | None = None) -> None:
+        """End this instance, within the pod's grace period unless another is given; `run` goes on after it."""
+        if self._instance and not self._instance.process.exited.done() and self._ending is None:
+            if grace_s is None:
+                grace_s = float(self._host.pod()["spec"].get("terminationGracePeriodSeconds", 30))
+            self._ending = asyncio.ensure_future(self._terminate(self._instance, grace_s, why))
 
     async def stop(self, grace_s: float) -> None:
-        """After `run` was cancelled: preStop, the stop signal, and the wait for its end; `kill` hurries it."""
-        process = self._process
-        if process is None or process.exited.done():
-            return
-        started_at = self.record.state.get("running", {}).get("startedAt", now())
-        self._host.event("Killing", f"Stopping container {self.name}")
+        """After `run` was cancelled: preStop, the stop signal, and the wait for its end; `hurry` hurries it."""
+        if instance := self._instance:
+            if self._ending is None and not instance.process.exited.done():
+                why = f"Stopping container {self.name}"
+                self._ending = asyncio.ensure_future(self._terminate(instance, grace_s, why))
+            self.hurry(grace_s)
+            await asyncio.shield(instance.process.exited)
+            self._collect(instance)
+
+    async def _terminate(self, instance: Instance, grace_s: float, why: str) -> None:
+        self._host.event("Killing", why)
+        self.hurry(grace_s)
         hook = self.spec.get("lifecycle", {}).get("preStop")
         if hook and grace_s > 0:
-            calling = asyncio.ensure_future(check(hook, self._target(), grace_s))
-            either: set[asyncio.Future[Any]] = {calling, process.exited}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not calling.done():
-                calling.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await calling
-            elif why := calling.result():
-                self._host.event("FailedPreStopHook", f"PreStopHook failed: {why}", warning=True)
-        process.signal(self._stop_signal())
-        ended = await asyncio.shield(process.exited)
-        self.record.ready = self.record.started = False
-        self._collect(ended, started_at)
+            target = Target(self._host.pod().get("status", {}).get("podIP", ""), self._ports(), self._execute)
+            if problem := await self._call(hook, target, instance, None):
+                self._host.event("FailedPreStopHook", f"PreStopHook failed: {problem}", warning=True)
+        instance.process.signal(instance.prepared.stop_signal)
+        await asyncio.shield(instance.process.exited)
 
-    def kill(self) -> None:
-        """SIGKILL everything of this container now."""
-        if self._process:
-            self._process.kill()
+    def hurry(self, grace_s: float) -> None:
+        """SIGKILL all of it after so many seconds at the latest; a later call can only shorten that."""
+        loop = asyncio.get_running_loop()
+        when = loop.time() + grace_s
+        if self._instance and (self._kill_timer is None or when < self._kill_timer.when()):
+            if self._kill_timer:
+                self._kill_timer.cancel()
+            self._kill_timer = loop.call_at(when, self._time_is_up, grace_s)
 
-
-def _link_mounts(root: Path, places: Any) -> None:
-    """Links below the container's root, so that paths relative to `/` find the mounts."""
-    root.mkdir(parents=True, exist_ok=True)
-    for path, place in places.items():
-        link = root / path.lstrip("/")
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.exists():
-            with contextlib.suppress(FileExistsError):
-                link.symlink_to(place)
+    def _time_is_up(self, grace_s: float) -> None:
+        if self._instance is None:
+            return
+        if self._hook and grace_s:
+            self._hook.cancel()
+            self._kill_timer = asyncio.get_running_loop().call_later(LEAST_GRACE_S, self._instance.process.kill)
+        else:
+            self._instance.process.kill()
 
 
-def _python_folder() -> str:
-    return str(Path(sys.executable).parent)
-
-
-def _inherited() -> dict[str, str]:
-    """What a container gets of the daemon's own environment: how to find Python's modules, the time zone."""
-    return {k: os.environ[k] for k in ("PYTHONPATH", "TZ") if k in os.environ}
+def _last_words(path: Path) -> bytes:
+    """What a container left in its file, which it may have replaced by a pipe, a link or something endless."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, LAST_WORDS_BYTES) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    finally:
+        os.close(fd)

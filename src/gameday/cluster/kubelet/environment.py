@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import base64
+import json
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gameday.cluster.quantities import quantity
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from gameday.cluster.store import Object, Store
 
 _VARIABLE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
+_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _FIELD = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 
 
@@ -40,12 +45,10 @@ class Mounts:
         return re.sub(pattern, lambda m: self.places[m[1]], text)
 
 
-def service_variables(store: Store, namespace: str) -> dict[str, str]:
-    """`{SVC}_SERVICE_HOST` and friends of the namespace's Services, and of the API itself."""
+def service_variables(services: Iterable[Object]) -> dict[str, str]:
+    """`{SVC}_SERVICE_HOST` and friends."""
     found: dict[str, str] = {}
-    api = store.find("services", "default", "kubernetes")
-    services = store.list("services", namespace)
-    for service in [api, *services] if api and api not in services else services:
+    for service in services:
         host = service["spec"].get("clusterIP")
         if host in (None, "", "None"):
             continue
@@ -53,13 +56,14 @@ def service_variables(store: Store, namespace: str) -> dict[str, str]:
         ports = service["spec"].get("ports", [])
         found[f"{name}_SERVICE_HOST"] = host
         for index, port in enumerate(ports):
+            protocol = port.get("protocol", "TCP")
             if index == 0:
                 found[f"{name}_SERVICE_PORT"] = str(port["port"])
-                found[f"{name}_PORT"] = f"tcp://{host}:{port['port']}"
+                found[f"{name}_PORT"] = f"{protocol.lower()}://{host}:{port['port']}"
             if port.get("name"):
                 found[f"{name}_SERVICE_PORT_{port['name'].upper().replace('-', '_')}"] = str(port["port"])
-            link = f"{name}_PORT_{port['port']}_TCP"
-            found |= {link: f"tcp://{host}:{port['port']}", f"{link}_PROTO": "tcp",
+            link = f"{name}_PORT_{port['port']}_{protocol}"
+            found |= {link: f"{protocol.lower()}://{host}:{port['port']}", f"{link}_PROTO": protocol.lower(),
                       f"{link}_PORT": str(port["port"]), f"{link}_ADDR": host}  # fmt: skip
     return found
 
@@ -68,8 +72,9 @@ def container_variables(store: Store, pod: Object, container: Object, base: Mapp
     """All variables of a container, in Kubernetes' order of precedence. Raises ConfigError."""
     variables = dict(base)
     namespace = pod["metadata"]["namespace"]
-    if pod["spec"].get("enableServiceLinks", True):
-        variables |= service_variables(store, namespace)
+    api = store.find("services", "default", "kubernetes")
+    linked = store.list("services", namespace) if pod["spec"].get("enableServiceLinks", True) else []
+    variables |= service_variables([*([api] if api else []), *linked])
     for source in container.get("envFrom", []):
         variables |= _all_keys(store, namespace, source)
     for entry in container.get("env", []):
@@ -98,15 +103,15 @@ def data_of(store: Store, namespace: str, resource: str, reference: Mapping[str,
 def _all_keys(store: Store, namespace: str, source: Object) -> dict[str, str]:
     field, resource = ("secretRef", "secrets") if "secretRef" in source else ("configMapRef", "configmaps")
     data = data_of(store, namespace, resource, source.get(field, {})) or {}
-    return {source.get("prefix", "") + k: v.decode() for k, v in data.items()}
+    names = {source.get("prefix", "") + key: value.decode() for key, value in data.items()}
+    return {name: value for name, value in names.items() if _NAME.fullmatch(name)}  # the others are left out
 
 
 def _value_from(store: Store, pod: Object, container: Object, source: Object) -> str | None:
     if "fieldRef" in source:
         return field_value(pod, source["fieldRef"]["fieldPath"])
     if "resourceFieldRef" in source:
-        kind, _, name = source["resourceFieldRef"]["resource"].partition(".")
-        return str(container.get("resources", {}).get(kind, {}).get(name, "0"))
+        return resource_value(store, container, source["resourceFieldRef"])
     field, resource = ("secretKeyRef", "secrets") if "secretKeyRef" in source else ("configMapKeyRef", "configmaps")
     if field not in source:
         raise ConfigError(f"valueFrom {sorted(source)} is not supported by the embedded cluster")
@@ -115,14 +120,26 @@ def _value_from(store: Store, pod: Object, container: Object, source: Object) ->
     if data is None or reference["key"] not in data:
         if reference.get("optional"):
             return None
-        where = f"{pod['metadata']['namespace']}/{reference['name']}"
-        raise ConfigError(f"couldn't find key {reference['key']} in {resource[:-1]} {where}")
+        kind, where = field.removesuffix("KeyRef"), f"{pod['metadata']['namespace']}/{reference['name']}"
+        raise ConfigError(f"couldn't find key {reference['key']} in {kind[0].upper()}{kind[1:]} {where}")
     return data[reference["key"]].decode()
+
+
+def resource_value(store: Store, container: Object, reference: Object) -> str:
+    """A request or limit of a container in units of the divisor, rounded up; without one, what the node has."""
+    kind, _, name = reference["resource"].partition(".")
+    node = store.list("nodes")[0]["status"]["allocatable"] if kind == "limits" else {}
+    resources = container.get("resources", {})
+    amount = resources.get(kind, {}).get(name) or resources.get("limits", {}).get(name) or node.get(name, "0")
+    return str(math.ceil(quantity(amount) / (quantity(reference.get("divisor") or "1") or 1)))
 
 
 def field_value(pod: Object, path: str) -> str:
     """A field of the pod, as the downward API gives it. Raises ConfigError."""
     meta, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
+    if path in ("metadata.labels", "metadata.annotations"):
+        words = meta.get(path.partition(".")[2]) or {}
+        return "\n".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in sorted(words.items()))
     if found := _FIELD.fullmatch(path):
         return str((meta.get(found[1]) or {}).get(found[2], ""))
     fields = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,13 +19,16 @@ _CHUNK = 65536
 MAX_BYTES = 10 * 1024 * 1024
 """A log file's size; a longer one is set aside, and the one before it is lost."""
 
+MAX_SAID_BYTES = 1024
+"""What is kept of a probe's or hook's output."""
+
 
 class Output:
     """A pipe's read end, copied line by line into a file until all writers are gone."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
+        self.path = path
         self._file = path.open("ab", buffering=0)
         self._fd, self.writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._fd, False)
@@ -59,20 +63,54 @@ class Output:
         with contextlib.suppress(OSError):  # a full disk costs log lines, not containers
             self._file.write(b"".join(stamp + line + b"\n" for line in lines))
             if self._file.tell() > MAX_BYTES:
-                self._path.rename(self._path.with_suffix(".old"))
+                self.path.rename(self.path.with_suffix(".old"))
                 self._file.close()
-                self._file = self._path.open("ab", buffering=0)
+                self._file = self.path.open("ab", buffering=0)
 
     def close(self) -> None:
-        """Write the last, unended line and stop reading."""
+        """Write the last line, which has no end, and stop reading."""
         if not self._open:
             return
         self._open = False
         asyncio.get_running_loop().remove_reader(self._fd)
         os.close(self._fd)
-        if self._rest:
-            self._write([self._rest])
+        with contextlib.suppress(OSError):
+            if self._rest:
+                self._file.write(_timestamp() + self._rest)
         self._file.close()
+
+
+class Said:
+    """A pipe's read end, emptied while a command writes to it; what came first is kept."""
+
+    def __init__(self) -> None:
+        self._fd, self.writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._fd, False)
+        self._words = b""
+        asyncio.get_running_loop().add_reader(self._fd, self._read)
+
+    def words(self) -> str:
+        """The first of what has been written until now."""
+        self._read()
+        return self._words.decode(errors="replace")
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(self._fd, _CHUNK)
+            self._words = (self._words + data)[:MAX_SAID_BYTES]
+            if not data:
+                asyncio.get_running_loop().remove_reader(self._fd)
+
+    def close(self) -> None:
+        """Stop reading."""
+        asyncio.get_running_loop().remove_reader(self._fd)
+        os.close(self._fd)
+
+
+def last_lines(path: Path) -> bytes:
+    """The end of a log, without the times: 80 lines and 2048 bytes at most."""
+    lines = path.read_bytes().splitlines(keepends=True)[-80:]
+    return b"".join(line.partition(b" ")[2] for line in lines)[-2048:]
 
 
 def _timestamp() -> bytes:
@@ -91,12 +129,13 @@ class Logs:
         """The file of one instance of a container, counted from 0."""
         return self.root / namespace / pod / uid / container / f"{instance}.log"
 
-    def read(self, namespace: str, pod: str, container: str, *, previous: bool) -> Path | None:
+    def read(self, namespace: str, pod: str, uid: str, container: str, *, previous: bool) -> Path | None:
         """The file of the running or last instance, or of the one before it (see `cluster.logs`)."""
-        folders = list((self.root / namespace / pod).glob(f"*/{container}"))
-        if not folders:
-            return None
-        newest = max(folders, key=lambda folder: folder.stat().st_mtime)
-        files = sorted(newest.glob("*.log"), key=lambda file: int(file.stem))
+        folder = self.root / namespace / pod / uid / container
+        files = sorted(folder.glob("*.log"), key=lambda file: int(file.stem))
         wanted = 2 if previous else 1
         return files[-wanted] if len(files) >= wanted else None
+
+    def remove(self, namespace: str, pod: str, uid: str) -> None:
+        """Forget what a pod said, but for whoever reads it now."""
+        shutil.rmtree(self.root / namespace / pod / uid, ignore_errors=True)

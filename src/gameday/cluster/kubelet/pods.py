@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gameday.cluster.kubelet.agent import Node
+    from gameday.cluster.kubelet.runtime.client import Process
     from gameday.cluster.store import Object
 
 log = logging.getLogger(__name__)
@@ -34,17 +35,19 @@ class Pod:
         self._node = node
         self._pod = pod
         self._folder: Path = node.pods_folder / self.uid
-        self._volumes = Volumes(node.store, self._folder / "volumes")
+        self._volumes = Volumes(node.store, node.tokens, self._folder / "volumes")
         host = Host(node.store, node.runtime, node.logs, self._folder, self._volumes, self._current, self._publish,
                     self._event)  # fmt: skip
         self._init = [Container(host, spec) for spec in pod["spec"].get("initContainers", [])]
         self._containers = [Container(host, spec) for spec in pod["spec"]["containers"]]
+        self._all = (*self._init, *self._containers)
         self._ip = ""
         self._initialized = not self._init
         self._over = False
         self._main: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._kill_timer: asyncio.TimerHandle | None = None
+        self._words = _words(pod)
+        self._failure: dict[str, str] = {}
         self._ready_for_refresh = False
 
     def start(self) -> None:
@@ -53,15 +56,22 @@ class Pod:
 
     def stop(self, grace_s: float) -> asyncio.Task[None]:
         """End it within `grace_s` seconds; a later call can only shorten that."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + grace_s
-        if self._kill_timer is None or deadline < self._kill_timer.when():
-            if self._kill_timer:
-                self._kill_timer.cancel()
-            self._kill_timer = loop.call_at(deadline, self._kill)
         if self._ending is None:
-            self._ending = loop.create_task(self._end(grace_s))
+            self._ending = asyncio.get_running_loop().create_task(self._end(grace_s))
+        else:
+            for container in self._all:
+                container.hurry(grace_s)
         return self._ending
+
+    async def execute(self, container: str, argv: list[str], *streams: int) -> Process:
+        """Start a command in a container, see `Container.execute`. Raises StartError."""
+        found = next(one for one in self._all if one.name == container)
+        return await found.execute(argv, *streams)
+
+    def relabelled(self, pod: Object) -> bool:
+        """Whether this pod's labels or annotations are others than when it was asked last."""
+        before, self._words = self._words, _words(pod)
+        return bool(before != self._words)
 
     def refresh(self) -> None:
         """Bring its ConfigMap and Secret volumes up to date."""
@@ -75,24 +85,36 @@ class Pod:
     async def _run(self) -> None:
         try:
             await self._set_up()
-            policy = self._pod["spec"].get("restartPolicy", "Always")
-            for container in self._init:
-                if await container.run("Never" if policy == "Never" else "OnFailure"):
-                    self._finish()
-                    return
-            self._initialized = True
-            async with asyncio.TaskGroup() as tasks:
-                for container in self._containers:
-                    tasks.create_task(container.run(policy))
+            async with asyncio.timeout(self._pod["spec"].get("activeDeadlineSeconds")) as deadline:
+                await self._run_containers(self._pod["spec"].get("restartPolicy", "Always"))
+            self._finish()
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            why = "Pod was active on the node longer than the specified deadline"
+            self._failure = {"reason": "DeadlineExceeded", "message": why}
+            self._event("DeadlineExceeded", why)
+            await self._stop_containers(self._pod["spec"].get("terminationGracePeriodSeconds", 30))
             self._finish()
         except Exception as problem:  # a bug of ours must show in the pod, and not stop the kubelet
             log.exception("pod %s", self._key)
             self._event("FailedSync", f"error of the embedded cluster: {problem!r}; see its log", warning=True)
 
+    async def _run_containers(self, policy: str) -> None:
+        for container in self._init:
+            if await container.run("Never" if policy == "Never" else "OnFailure"):
+                return
+        self._initialized = True
+        async with asyncio.TaskGroup() as tasks:
+            for container in self._containers:
+                tasks.create_task(container.run(policy))
+
+    async def _stop_containers(self, grace_s: float) -> None:
+        await asyncio.gather(*(container.stop(grace_s) for container in self._all))
+
     async def _set_up(self) -> None:
         self._ip = self._node.addresses.take()
-        first = self._init or self._containers
-        for container in first:
+        for container in () if self._init else self._containers:
             container.record.state = {"waiting": {"reason": "ContainerCreating"}}
         self._publish()
         for name in (".", "home", "tmp", "volumes", "root"):
@@ -115,18 +137,15 @@ class Pod:
         if self._main:
             self._main.cancel()
             await asyncio.wait({self._main})
-        await asyncio.gather(*(c.stop(grace_s) for c in (*self._init, *self._containers)))
-        if self._kill_timer:
-            self._kill_timer.cancel()
+        await self._stop_containers(grace_s)
         namespace, name = self._key
         with contextlib.suppress(NotFoundError, ConflictError):
             self._node.store.delete("pods", namespace, name, grace_s=0, uid=self.uid)
         self._node.addresses.release(self._ip)
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
-
-    def _kill(self) -> None:
-        for container in (*self._init, *self._containers):
-            container.kill()
+        left = self._node.store.find("pods", namespace, name)
+        if left is None or left["metadata"]["uid"] != self.uid:  # else a finalizer keeps it, and its logs
+            await asyncio.to_thread(self._node.logs.remove, namespace, name, self.uid)
 
     def _current(self) -> Object:
         found = self._node.store.find("pods", *self._key)
@@ -140,12 +159,16 @@ class Pod:
             return
         status = pod_status(
             current.get("status", {}), [c.record for c in self._init], [c.record for c in self._containers],
-            ip=self._ip, node_ip=self._node.ip, initialized=self._initialized, over=self._over,
+            ip=self._ip, node_ip=self._node.ip, initialized=self._initialized, over=self._over, failure=self._failure,
         )  # fmt: skip
         set_status(self._node.store, "pods", current, status)
 
     def _event(self, reason: str, message: str, *, warning: bool = False) -> None:
         record_event(self._node.store, "pods", self._current(), reason, message, warning=warning)
+
+
+def _words(pod: Object) -> Any:
+    return [pod["metadata"].get(field) for field in ("labels", "annotations")]
 
 
 def references(pod: Object, field: str) -> set[str]:

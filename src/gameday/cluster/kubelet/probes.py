@@ -8,16 +8,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from yarl import URL
+
 if TYPE_CHECKING:
     from gameday.cluster.store import Object
 
 _SUCCESS = range(200, 400)
+_REDIRECTS = (301, 302, 303, 307, 308)
+MAX_REDIRECTS = 10
 
 BURST_FIRST_S, BURST_GROWTH, BURST_MAX_S = 0.05, 1.5, 0.25
 """Until its first success a startup or readiness probe is tried this often (see `Clock`)."""
 
-Exec = Callable[[list[str], float], Awaitable[str | None]]
-"""Runs a command in the container for so many seconds at most; None, or why it failed."""
+Exec = Callable[[list[str], float | None], Awaitable[str | None]]
+"""Runs a command in the container for so many seconds at most, None for as long as it takes; None, or why it failed."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Target:
         return wanted if isinstance(wanted, int) else self.ports.get(wanted) or int(wanted)
 
 
-async def check(action: Object, target: Target, timeout_s: float) -> str | None:
+async def check(action: Object, target: Target, timeout_s: float | None) -> str | None:
     """Do one probe or hook: None when it succeeds, else why not, in one line."""
     try:
         async with asyncio.timeout(timeout_s):
@@ -44,7 +48,7 @@ async def check(action: Object, target: Target, timeout_s: float) -> str | None:
         return str(problem)
 
 
-async def _act(action: Object, target: Target, timeout_s: float) -> str | None:
+async def _act(action: Object, target: Target, timeout_s: float | None) -> str | None:
     if "httpGet" in action:
         return await _http(action["httpGet"], target)
     if "exec" in action:
@@ -64,32 +68,51 @@ async def _tcp(action: Object, target: Target) -> None:
 
 
 async def _http(action: Object, target: Target) -> str | None:
-    """One request on a fresh connection; 200 to 399 is success."""
-    host, port = action.get("host") or target.ip, target.port(action["port"])
+    """Requests on fresh connections; 200 to 399 is success. Redirects are followed on the same host."""
+    host, port, path = action.get("host") or target.ip, target.port(action["port"]), action.get("path") or "/"
+    scheme = str(action.get("scheme") or "HTTP").lower()
+    at = URL.build(scheme=scheme, host=host, port=port).join(URL(path, encoded=True))
+    headers = {"User-Agent": "kube-probe/1.33", "Accept": "*/*", "Connection": "close"}
+    headers |= {h["name"]: h["value"] for h in action.get("httpHeaders", [])}
+    for _ in range(MAX_REDIRECTS):
+        status, location = await _get(at, headers)
+        onward = at.join(URL(location)) if location and status in _REDIRECTS else at
+        if onward == at or onward.host != host:
+            return None if status in _SUCCESS else f"HTTP probe failed with statuscode: {status}"
+        at = onward
+    return f"stopped after {MAX_REDIRECTS} redirects"
+
+
+async def _get(at: URL, headers: dict[str, str]) -> tuple[int, str]:
+    """The status of an answer, and where it redirects to."""
     secure = None
-    if action.get("scheme") == "HTTPS":
+    if at.scheme == "https":
         secure = ssl.create_default_context()
         secure.check_hostname, secure.verify_mode = False, ssl.CERT_NONE  # the kubelet does not verify either
-    reader, writer = await asyncio.open_connection(host, port, ssl=secure)
+    reader, writer = await asyncio.open_connection(at.host, at.port, ssl=secure)
     try:
-        headers = {"Host": f"{host}:{port}", "User-Agent": "kube-probe/1.33", "Accept": "*/*", "Connection": "close"}
-        headers |= {h["name"]: h["value"] for h in action.get("httpHeaders", [])}
-        lines = [f"GET {action.get('path') or '/'} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
+        sent = {"Host": f"{at.host}:{at.port}", **headers}
+        lines = [f"GET {at.raw_path_qs} HTTP/1.1", *(f"{k}: {v}" for k, v in sent.items()), "", ""]
         writer.write("\r\n".join(lines).encode())
         parts = (await reader.readline()).split(maxsplit=2)
+        status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
+        location = ""
+        while status in _REDIRECTS and (line := (await reader.readline()).strip()):
+            name, _, value = line.decode(errors="replace").partition(":")
+            location = value.strip() if name.lower() == "location" else location
     finally:
         writer.close()
-    status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
-    return None if status in _SUCCESS else f"HTTP probe failed with statuscode: {status}"
+    return status, location
 
 
 class Clock:
     """Repeats one probe at exact multiples of its period, and counts its thresholds.
 
     `initialDelaySeconds` after the container's start, then each `periodSeconds`, whatever a
-    check took. One difference from the kubelet, for speed: with `burst`, until the first
-    success extra checks are made, every 0.05 s and then ever more rarely up to every 0.25 s;
-    their failures are not counted.
+    check took; a kubelet is anywhere in its period by then: half a period is its mean. One
+    difference from the kubelet, for speed: with `burst`, until the first success extra checks
+    are made, at once, after 0.05 s, and then ever more rarely up to every 0.25 s; their
+    failures are not counted.
     """
 
     def __init__(self, probe: Object, target: Target, *, burst: bool) -> None:
@@ -105,7 +128,7 @@ class Clock:
     async def run(self, passed: Callable[[], Any], failed: Callable[[str, bool], Any]) -> None:
         """Until cancelled: `passed()` at the success threshold, `failed(why, at_threshold)` at each failure."""
         loop = asyncio.get_running_loop()
-        due = loop.time() + self._delay_s
+        due = loop.time() + self._delay_s + (0 if self._burst else self._period_s / 2)
         counted = due
         while True:
             await asyncio.sleep(due - loop.time())

@@ -25,12 +25,13 @@ class ContainerRecord:
     started: bool = False
     id: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """As `status.containerStatuses` has it."""
+    def to_json(self, *, init: bool = False) -> dict[str, Any]:
+        """As `status.containerStatuses` has it, or `status.initContainerStatuses`: those are ready once done."""
         known = {"containerID": f"gameday://{self.id}", "imageID": f"gameday://{self.image}"} if self.id else {}
         return {
             "name": self.name, "image": self.image, "imageID": "", **known, "state": self.state,
-            "lastState": self.last_state, "restartCount": self.restarts, "ready": self.ready, "started": self.started,
+            "lastState": self.last_state, "restartCount": self.restarts,
+            "ready": self.exit_code == 0 if init else self.ready, "started": self.started,
         }  # fmt: skip
 
     @property
@@ -50,13 +51,15 @@ def phase(containers: list[ContainerRecord], *, initialized: bool, over: bool) -
 
 def pod_status(
     old: dict[str, Any], init: list[ContainerRecord], containers: list[ContainerRecord], *, ip: str, node_ip: str,
-    initialized: bool, over: bool,
+    initialized: bool, over: bool, failure: dict[str, str],
 ) -> dict[str, Any]:  # fmt: skip
-    """The whole status, with the old one's conditions and start time kept."""
+    """The whole status, with the old one's conditions and start; `failure` is the pod's own reason to fail."""
     status = {k: v for k, v in old.items() if k in ("qosClass", "startTime")}
     status.setdefault("startTime", now())
     status |= {"phase": phase(containers, initialized=initialized, over=over), "hostIP": node_ip,
                "hostIPs": [{"ip": node_ip}]}  # fmt: skip
+    if failure:
+        status |= {"phase": "Failed", **failure}
     if ip:
         status |= {"podIP": ip, "podIPs": [{"ip": ip}]}
     conditions = copy.deepcopy(old.get("conditions", []))
@@ -73,6 +76,6 @@ def pod_status(
     set_condition(conditions, "PodScheduled", "True")
     status["conditions"] = conditions
     if init:
-        status["initContainerStatuses"] = [c.to_json() for c in init]
+        status["initContainerStatuses"] = [c.to_json(init=True) for c in init]
     status["containerStatuses"] = [c.to_json() for c in containers]
     return status

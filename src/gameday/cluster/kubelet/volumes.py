@@ -7,24 +7,24 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gameday.cluster.kubelet.environment import ConfigError, Mounts, data_of, field_value
+from gameday.cluster.kubelet.environment import ConfigError, data_of, expand, field_value, resource_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gameday.cluster.accounts import Tokens
     from gameday.cluster.store import Object, Store
 
 Files = dict[str, tuple[bytes, int | None]]
 """Path in the volume: content, and mode when it has one of its own."""
 
-_KINDS = ("configMap", "secret", "emptyDir", "projected", "downwardAPI")
-
 
 class Volumes:
     """One pod's volumes, below `folder`."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, tokens: Tokens, folder: Path) -> None:
         self._store = store
+        self._tokens = tokens
         self._folder = folder
 
     def prepare(self, pod: Object) -> None:
@@ -34,9 +34,6 @@ class Volumes:
             place.mkdir(mode=0o755, parents=True, exist_ok=True)
             if "emptyDir" in volume:
                 place.chmod(0o777)  # as the real one
-            elif not any(kind in volume for kind in _KINDS):
-                kinds = sorted(volume.keys() - {"name"})
-                raise ConfigError(f"volume {volume['name']}: {kinds} is not supported by the embedded cluster")
         self.refresh(pod)
 
     def refresh(self, pod: Object) -> bool:
@@ -48,20 +45,19 @@ class Volumes:
                 changed |= self._swap(self._folder / volume["name"], files, mode)
         return changed
 
-    def mounts(self, container: Object) -> Mounts:
+    def places(self, container: Object, variables: Mapping[str, str]) -> dict[str, str]:
         """Where this container's mount paths are. Raises ConfigError."""
         places = {}
         for mount in container.get("volumeMounts", []):
-            if mount.get("subPathExpr"):
-                raise ConfigError(f"subPathExpr of {mount['mountPath']} is not supported by the embedded cluster")
             place = self._folder / mount["name"]
             if not place.exists():
                 raise ConfigError(f'volume "{mount["name"]}" is not defined')
-            sub = mount.get("subPath", "")
+            sub = mount.get("subPath") or expand(mount.get("subPathExpr", ""), variables)
+            _check_inside(sub)
             if sub and not (place / sub).exists():
                 (place / sub).mkdir(parents=True)
             places[mount["mountPath"].rstrip("/")] = str(self._fixed(place, sub) if sub else place)
-        return Mounts(places)
+        return places
 
     def _fixed(self, place: Path, sub: str) -> Path:
         """A subPath is mounted as it is now: later refreshes never reach it."""
@@ -91,12 +87,20 @@ class Volumes:
         namespace = pod["metadata"]["namespace"]
         if "downwardAPI" in source:
             items = source["downwardAPI"].get("items", [])
-            return {i["path"]: (field_value(pod, i["fieldRef"]["fieldPath"]).encode(), i.get("mode"))
-                    for i in items if "fieldRef" in i}  # fmt: skip
+            return {i["path"]: (self._downward(pod, i).encode(), i.get("mode")) for i in items}
+        if "serviceAccountToken" in source:
+            return {source["serviceAccountToken"]["path"]: (self._tokens.make(pod).encode(), 0o600)}
         for field, resource in (("configMap", "configmaps"), ("secret", "secrets")):
             if field in source:
                 return _select(data_of(self._store, namespace, resource, source[field]) or {}, source[field])
-        return {}  # a service account's token: nothing here checks one
+        return {}
+
+    def _downward(self, pod: Object, item: Object) -> str:
+        if "fieldRef" in item:
+            return field_value(pod, item["fieldRef"]["fieldPath"])
+        named = item["resourceFieldRef"].get("containerName")
+        container = next(c for c in pod["spec"]["containers"] if c["name"] == named)
+        return resource_value(self._store, container, item["resourceFieldRef"])
 
     def _swap(self, place: Path, files: Mapping[str, tuple[bytes, int | None]], mode: int) -> bool:
         """Put all files in place at once, by one rename of the `..data` link, as the kubelet does."""
@@ -118,6 +122,14 @@ class Volumes:
         if old:
             shutil.rmtree(old, ignore_errors=True)
         return True
+
+
+def _check_inside(sub: str) -> None:
+    """What variables have made of a subPath must stay in the volume. Raises ConfigError."""
+    if sub.startswith("/"):
+        raise ConfigError(f"error SubPath `{sub}` must not be an absolute path")
+    if ".." in sub.split("/"):
+        raise ConfigError(f"unable to provision SubPath `{sub}`: must not contain '..'")
 
 
 def _select(data: Mapping[str, bytes], spec: Object) -> Files:

@@ -73,7 +73,8 @@ class ServiceProxy:
 
     def _reconcile(self, namespace: str, name: str) -> float | None:
         service = self._store.find("services", namespace, name)
-        wanted = _routes(service, self._store.find("endpoints", namespace, name)) if service else {}
+        endpoints = self._store.find("endpoints", namespace, name)
+        wanted = _routes(service, endpoints, self._node()) if service else {}
         have = self._listeners.setdefault((namespace, name), {})
         for address in have.keys() - wanted.keys():
             have.pop(address).close()
@@ -86,6 +87,19 @@ class ServiceProxy:
         if not have:
             del self._listeners[namespace, name]
         return again_s
+
+    def _node(self) -> str:
+        """The node's address, at which node ports are served."""
+        nodes = self._store.list("nodes")
+        return next(
+            (
+                a["address"]
+                for n in nodes
+                for a in n.get("status", {}).get("addresses", ())
+                if a["type"] == "InternalIP"
+            ),
+            "",
+        )
 
     def _open(self, service: Object, have: dict[Address, Listener], address: Address, backends: list[Backend]) -> bool:
         try:
@@ -115,7 +129,7 @@ def _listen(address: Address) -> socket.socket:
     return sock
 
 
-def _routes(service: Object, endpoints: Object | None) -> dict[Address, list[Backend]]:
+def _routes(service: Object, endpoints: Object | None, node: str) -> dict[Address, list[Backend]]:
     """Where to listen for a Service, and where each address leads; addresses without a backend are left out."""
     spec = service["spec"]
     routes: dict[Address, list[Backend]] = {}
@@ -125,8 +139,8 @@ def _routes(service: Object, endpoints: Object | None) -> dict[Address, list[Bac
             continue
         if spec.get("clusterIP") not in (None, "", "None"):
             routes[spec["clusterIP"], port["port"]] = backends
-        if port.get("nodePort"):
-            routes["127.0.0.1", port["nodePort"]] = backends
+        if node and port.get("nodePort"):
+            routes[node, port["nodePort"]] = backends
     return routes
 
 

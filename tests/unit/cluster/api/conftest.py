@@ -43,7 +43,7 @@ class Logs:
         """Where the log of a container of namespace `shop` is."""
         return self.folder / f"shop_{pod}_{container}{'.previous' if previous else ''}"
 
-    def read(self, namespace: str, pod: str, container: str, *, previous: bool) -> Path | None:
+    def read(self, namespace: str, pod: str, uid: str, container: str, *, previous: bool) -> Path | None:
         """What the API asks for."""
         path = self.path(pod, container, previous=previous)
         return path if path.exists() and namespace == "shop" else None
@@ -137,6 +137,7 @@ class Api:
             "ready": True,
             "restartCount": 0,
             "state": {"running": {}},
+            "lastState": {"terminated": {"exitCode": 1}},
         }
         meta = {"name": name, "namespace": "shop", "labels": {"app": "web"}}
         return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec,

@@ -75,8 +75,9 @@ def test_kubectl_creates_with_flags(api: Api) -> None:
     assert api.kubectl("get", "secret", "s", "-o", "jsonpath={.data.a}") == "Yg=="
     command = "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].command}"
     assert api.kubectl("get", "deploy", "d", "-o", command) == '0 ["sleep","1"]'
-    refused = api.kubectl("create", "poddisruptionbudget", "x", "--selector=a=b", "--min-available=1", ok=False)
-    assert "in protobuf is not supported" in refused
+    assert "created" in api.kubectl("create", "poddisruptionbudget", "x", "--selector=a=b", "--min-available=50%")
+    refused = api.kubectl("create", "job", "j", "--image=x:1", ok=False)
+    assert "jobs of batch/v1: not served by the embedded cluster" in refused
 
 
 def test_kubectl_changes_a_deployment(api: Api, manifests: Path) -> None:

@@ -55,8 +55,6 @@ def test_a_body_without_content_type_is_json(api: Api) -> None:
         ("POST", f"{CORE}/configmaps", {"metadata": {"name": "a"}, "data": {"a": 1}}, 400, "BadRequest"),
         ("POST", f"{CORE}/services", {"metadata": {"name": "s"}, "spec": {"selector": {"a": "b"}}}, 422, "Invalid"),
         ("POST", f"{CORE}/secrets", {"metadata": {"name": "s"}, "data": {"a": "!"}}, 400, "BadRequest"),
-        ("POST", f"{CORE}/pods/p/eviction", {}, 501, "NotImplemented"),
-        ("POST", f"{CORE}/pods/p/exec", {}, 501, "NotImplemented"),
         ("GET", f"{CORE}/pods?fieldSelector=spec.foo%3Da", None, 400, "BadRequest"),
         ("GET", f"{CORE}/pods?labelSelector=a%20in%20b", None, 400, "BadRequest"),
         ("POST", f"{CORE}/configmaps?dryRun=Some", {"metadata": {"name": "a"}}, 422, "Invalid"),
@@ -80,6 +78,15 @@ def test_an_unknown_field_is_an_error_a_warning_or_ignored(api: Api) -> None:
     assert "dota" not in warned.body
     ignored = api.call("POST", f"{CORE}/configmaps?fieldValidation=Ignore", {**body, "metadata": {"name": "b"}})
     assert (ignored.code, ignored.warnings) == (201, [])
+
+
+def test_warnings_fit_in_headers(api: Api) -> None:
+    """A field's name may hold line breaks, and be longer than any header that a client reads."""
+    names = ["a\r\nEvil: yes", *(f"{n}-" + "x" * 3000 for n in range(50))]
+    answer = api.call("POST", f"{CORE}/configmaps", {"metadata": {"name": "a"}, **dict.fromkeys(names, 1)})
+    assert answer.code == 201
+    assert answer.warnings[0] == '299 - "unknown field \\"a  Evil: yes\\""'
+    assert sum(map(len, answer.warnings)) < 5000
 
 
 def test_what_has_no_effect_is_warned_about(api: Api) -> None:
@@ -109,6 +116,51 @@ def test_all_causes_are_listed_at_once(api: Api) -> None:
     at = "spec.template.spec.containers[0]"
     fields = {c["field"] for c in answer.body["details"]["causes"]}
     assert fields == {"spec.replicas", f"{at}.name", f"{at}.image", f"{at}.volumeMounts[0].name"}
+
+
+OUTSIDE = [("/tmp/x", "must be a relative path"), ("a/../../x", "must not contain '..'")]
+RESERVED = ("..data", "must not start with '..'")
+
+
+def _causes(api: Api, spec: dict[str, Any]) -> list[tuple[str, str]]:
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}], **spec}}
+    answer = api.call("POST", f"{CORE}/pods", pod)
+    assert answer.code == 422
+    return [(cause["field"], cause["message"].partition(": ")[2]) for cause in answer.body["details"]["causes"]]
+
+
+@pytest.mark.parametrize(("path", "why"), [*OUTSIDE, RESERVED])
+def test_a_file_of_a_volume_stays_in_it(api: Api, path: str, why: str) -> None:
+    """In ConfigMaps, Secrets, downward API, tokens, and in each of them when projected."""
+    field = {"path": path, "fieldRef": {"fieldPath": "metadata.name"}}
+    sources: list[dict[str, Any]] = [
+        {"configMap": {"name": "c", "items": [{"key": "a", "path": path}]}},
+        {"secret": {"items": [{"key": "a", "path": path}]}},
+        {"downwardAPI": {"items": [field]}},
+    ]
+    volumes = [{"name": f"v{index}", **source} for index, source in enumerate(sources)]
+    sources.append({"serviceAccountToken": {"path": path}})
+    found = _causes(api, {"volumes": [*volumes, {"name": "all", "projected": {"sources": sources}}]})
+    assert len(found) == 7
+    assert all(at.endswith(".path") and said.endswith(why) for at, said in found)
+
+
+@pytest.mark.parametrize("field", ["subPath", "subPathExpr"])
+@pytest.mark.parametrize(("path", "why"), OUTSIDE)
+def test_a_sub_path_stays_in_its_volume(api: Api, field: str, path: str, why: str) -> None:
+    """An absolute one, and one with `..`, is refused."""
+    mount = {"name": "v", "mountPath": "/x", field: path}
+    ((at, said),) = _causes(api, {"containers": [{"name": "c", "image": "i", "volumeMounts": [mount]}],
+                                  "volumes": [{"name": "v", "emptyDir": {}}]})  # fmt: skip
+    assert at == f"spec.containers[0].volumeMounts[0].{field}"
+    assert said.endswith(why)
+
+
+def test_a_config_map_has_no_key_that_the_kubelet_uses(api: Api) -> None:
+    """`..data` is its link; `.data` and `a..b` are ordinary keys."""
+    for key, code in (("..data", 422), ("..", 422), (".", 422), (".data", 201), ("a..b", 201)):
+        body = {"metadata": {"name": f"c{code}-{len(key)}"}, "data": {key: "x"}}
+        assert api.call("POST", f"{CORE}/configmaps", body).code == code, key
 
 
 def test_a_selector_must_match_its_template_and_never_changes(api: Api, web: dict[str, Any]) -> None:
@@ -242,6 +294,19 @@ def test_lists_are_filtered_and_leave_out_kinds(api: Api) -> None:
     found = api.call("GET", f"/api/v1/pods?{query}").body
     assert found["kind"] == "PodList"
     assert [(o["metadata"]["name"], o.get("kind")) for o in found["items"]] == [("a", None)]
+
+
+def test_a_page_that_was_not_asked_for_in_time_is_gone(api: Api) -> None:
+    """Only so many lists are kept half read: the oldest must begin anew."""
+    for name in ("a", "b"):
+        api.call("POST", f"{CORE}/configmaps", {"metadata": {"name": name}})
+    first = api.call("GET", f"{CORE}/configmaps?limit=1").body["metadata"]["continue"]
+    again = f"{CORE}/configmaps?limit=1&continue={first}"
+    assert [o["metadata"]["name"] for o in api.call("GET", again).body["items"]] == ["b"]
+    for _ in range(64):
+        api.call("GET", f"{CORE}/configmaps?limit=1")
+    late = api.call("GET", again)
+    assert (late.code, late.body["reason"]) == (410, "Expired")
 
 
 def test_an_immutable_config_map_and_a_pods_spec_stay(api: Api) -> None:

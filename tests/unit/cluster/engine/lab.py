@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gameday.cluster.addresses import Addresses
 from gameday.cluster.controllers import make_loops
@@ -68,9 +68,23 @@ class Lab:
 
     def log(self, pod: str, *, previous: bool = False) -> str:
         """A container's output, without the times."""
-        path = self.logs.read("shop", pod, "main", previous=previous)
-        lines = path.read_text().splitlines() if path else []
-        return "\n".join(line.split(" ", 1)[1] for line in lines)
+        path = self._log(pod, previous=previous)
+        return untimed(path.read_text()) if path else ""
+
+    def open_log(self, pod: str) -> TextIO:
+        """A container's output as a follower has it, who keeps it when the pod is gone."""
+        path = self._log(pod)
+        assert path
+        return path.open()
+
+    def _log(self, pod: str, *, previous: bool = False) -> Path | None:
+        uid = self.store.get("pods", "shop", pod)["metadata"]["uid"]
+        return self.logs.read("shop", pod, uid, "main", previous=previous)
+
+
+def untimed(text: str) -> str:
+    """A log's lines without their times."""
+    return "\n".join(line.split(" ", 1)[1] for line in text.splitlines())
 
 
 @asynccontextmanager
@@ -78,6 +92,7 @@ async def engine(folder: Path) -> AsyncIterator[Lab]:
     """A lab whose parts run; on leaving, every process is gone."""
     lab = Lab(folder)
     lab.runtime.attach()
+    lab.create("configmaps", "kube-root-ca.crt", data={"ca.crt": "none"})
     loops = [*make_loops(lab.store), lab.proxy.loop]
     tasks = [asyncio.ensure_future(part) for part in (*(loop.run() for loop in loops), lab.kubelet.run())]
     try:

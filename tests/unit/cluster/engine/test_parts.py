@@ -100,7 +100,7 @@ def test_a_probe_keeps_its_period_and_counts_its_failures() -> None:
     async def story() -> None:
         calls = 0
 
-        async def execute(_argv: list[str], _timeout_s: float) -> str | None:
+        async def execute(_argv: list[str], _timeout_s: float | None) -> str | None:
             nonlocal calls
             calls += 1
             return "no"
@@ -138,11 +138,11 @@ def test_output_becomes_timed_lines(tmp_path: Path) -> None:
         os.write(output.writer, b"one\ntwo")
         os.close(output.writer)
         output.drain()
-        found = logs.read("shop", "web", "main", previous=False)
+        found = logs.read("shop", "web", "uid", "main", previous=False)
         assert found
         lines = [line.split(" ") for line in found.read_text().splitlines()]
         assert [text for _, text in lines] == ["one", "two"]
         assert all(len(stamp) == len("2026-01-01T00:00:00.000000000Z") for stamp, _ in lines)
-        assert logs.read("shop", "web", "main", previous=True) is None
+        assert logs.read("shop", "web", "uid", "main", previous=True) is None
 
     asyncio.run(story())

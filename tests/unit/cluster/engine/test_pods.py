@@ -8,10 +8,16 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tests.unit.cluster.engine.lab import ended, engine, running, state_of
+import pytest
+
+from gameday.cluster.logs import CommandError
+from tests.unit.cluster.engine.lab import ended, engine, running, state_of, untimed
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from gameday.cluster.kubelet.runtime.client import Command, Process
+    from gameday.cluster.store import Object
 
 SERVE = ["python", "-m", "http.server", "--bind", "$(POD_IP)", "8080"]
 POD_IP = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
@@ -131,6 +137,41 @@ def test_a_changed_config_map_reaches_the_volume_whole(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("where", ["/tmp/out", "../../out"])
+def test_variables_do_not_lead_out_of_a_volume(tmp_path: Path, where: str) -> None:
+    """A subPathExpr is checked again when its variables are known: CreateContainerConfigError, and nothing is made."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            mount = {"name": "w", "mountPath": "/w", "subPathExpr": "$(WHERE)"}
+            lab.pod("web", ["sleep", "100"], env=[{"name": "WHERE", "value": where}], volumeMounts=[mount],
+                    spec_volumes=[{"name": "w", "emptyDir": {}}])  # fmt: skip
+            pod = await lab.until(
+                "pods", "web", lambda p: state_of(p).get("state", {}).get("waiting", {}).get("message")
+            )
+            waiting = state_of(pod)["state"]["waiting"]
+            assert waiting["reason"] == "CreateContainerConfigError"
+            assert where in waiting["message"]
+            assert not (tmp_path / "pods" / pod["metadata"]["uid"] / "out").exists()
+
+    asyncio.run(story())
+
+
+def test_no_path_of_a_container_leads_out_of_its_root(tmp_path: Path) -> None:
+    """Neither its working directory nor the path of its last words: `/..` is `/`."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            up = "/.." * 30 + str(tmp_path / "out")
+            lab.pod("job", ["pwd"], workingDir=up, terminationMessagePath=f"{up}/words", spec_restartPolicy="Never")
+            pod = await lab.until("pods", "job", ended)
+            assert state_of(pod)["state"]["terminated"]["reason"] == "Completed"
+            assert f"/{pod['metadata']['uid']}/root/main/" in lab.log("job")
+            assert not (tmp_path / "out").exists()
+
+    asyncio.run(story())
+
+
 def test_an_unknown_image_is_not_pulled(tmp_path: Path) -> None:
     """An image that the cluster does not know ends in ImagePullBackOff, and the message names those it knows."""
 
@@ -144,6 +185,33 @@ def test_an_unknown_image_is_not_pulled(tmp_path: Path) -> None:
             )
             assert "gameday/storefront" in state_of(pod)["state"]["waiting"]["message"]
             assert pod["status"]["phase"] == "Pending"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("made", ["mkfifo $f", "ln -s /etc/passwd $f", "mkdir $f", "ln -s /dev/zero $f"])
+def test_last_words_are_a_regular_file(tmp_path: Path, made: str) -> None:
+    """What a container puts in its place is neither waited for nor followed."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            command = ["sh", "-c", f"f=/dev/termination-log; rm $f; {made}; echo made"]
+            lab.pod("job", command, spec_restartPolicy="Never")
+            terminated = state_of(await lab.until("pods", "job", ended))["state"]["terminated"]
+            assert lab.log("job") == "made"
+            assert (terminated["exitCode"], terminated.get("message")) == (0, None)
+
+    asyncio.run(story())
+
+
+def test_last_words_are_cut(tmp_path: Path) -> None:
+    """Their first 4096 bytes are kept."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            lab.pod("job", ["sh", "-c", "yes | head -c 9000 > /dev/termination-log"], spec_restartPolicy="Never")
+            terminated = state_of(await lab.until("pods", "job", ended))["state"]["terminated"]
+            assert len(terminated["message"]) == 4096
 
     asyncio.run(story())
 
@@ -187,6 +255,56 @@ def test_readiness_follows_the_probe(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_talkative_probe_comes_to_its_end(tmp_path: Path) -> None:
+    """What a command writes is taken while it runs, however much; the event has the first of it."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            text = "echo first; yes | head -c 300000; test -e /w/ok"
+            probe = {"exec": {"command": ["sh", "-c", text]}, "periodSeconds": 1, "timeoutSeconds": 10}
+            lab.pod("web", ["sleep", "100"], readinessProbe=probe, volumeMounts=[{"name": "w", "mountPath": "/w"}],
+                    spec_volumes=[{"name": "w", "emptyDir": {}}])  # fmt: skip
+            pod = await lab.until("pods", "web", running)
+            async with asyncio.timeout(10):
+                said: list[Object] = []
+                while not said:
+                    said = [e for e in lab.store.list("events", "shop") if e["reason"] == "Unhealthy"]
+                    await asyncio.sleep(0.02)
+            assert "first" in said[0]["message"]
+            assert len(said[0]["message"]) < 1200
+            (tmp_path / "pods" / pod["metadata"]["uid"] / "volumes" / "w" / "ok").touch()
+            await lab.until("pods", "web", lambda p: state_of(p).get("ready"))
+
+    asyncio.run(story())
+
+
+def test_a_command_does_not_outlive_the_container_it_was_meant_for(tmp_path: Path) -> None:
+    """One that starts while its container ends is killed, and whoever wanted it is told."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            pod = lab.pod("web", ["sleep", "100"], spec_restartPolicy="Never")
+            await lab.until("pods", "web", running)
+            spawn, late = lab.runtime.spawn, []
+
+            async def slow(command: Command, *streams: int) -> Process:
+                late.append(await spawn(command, *streams))
+                container = lab.kubelet._pods["shop", pod["metadata"]["name"]]._containers[0]
+                assert container._instance
+                container._instance.process.kill()
+                await lab.until("pods", "web", ended)
+                return late[0]
+
+            lab.runtime.spawn = slow  # type: ignore[method-assign]
+            out = os.open(os.devnull, os.O_WRONLY)
+            with pytest.raises(CommandError, match="container not found"):
+                await lab.kubelet.execute("shop", "web", "main", ["sleep", "100"], out)
+            async with asyncio.timeout(2):
+                assert (await late[0].exited).code == 137
+
+    asyncio.run(story())
+
+
 def test_a_failed_liveness_probe_restarts_the_container(tmp_path: Path) -> None:
     """A container whose liveness probe fails is ended and started again."""
 
@@ -218,14 +336,17 @@ def test_deletion_is_graceful_and_then_takes_all_processes(tmp_path: Path) -> No
             while not lab.log("web"):  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.02)
             child = int(lab.log("web"))
+            said = lab.open_log("web")
             began = time.monotonic()
             lab.store.delete("pods", "shop", "web")
             assert "deletionTimestamp" in lab.store.get("pods", "shop", "web")["metadata"]
             await lab.until_gone("pods", "web")
             assert time.monotonic() - began < 3
-            assert lab.log("web").endswith("bye")
+            assert untimed(said.read()).endswith("bye")
+            said.close()
             assert not alive(child)
         assert not (tmp_path / "pods" / pod["metadata"]["uid"]).exists()
+        assert not (tmp_path / "logs" / "shop" / "web" / pod["metadata"]["uid"]).exists()
 
     asyncio.run(story())
 
@@ -259,9 +380,11 @@ def test_pre_stop_runs_before_sigterm(tmp_path: Path) -> None:
             await lab.until("pods", "web", running)
             while not lab.log("web"):  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.02)
+            said = lab.open_log("web")
             lab.store.delete("pods", "shop", "web")
             await lab.until_gone("pods", "web")
-            assert lab.log("web") == "up\nhook"
+            assert untimed(said.read()) == "up\nhook"
+            said.close()
 
     asyncio.run(story())
 
@@ -301,5 +424,35 @@ def test_the_end_of_the_warm_parent_is_noticed_and_takes_the_pods(tmp_path: Path
                 await lab.runtime.lost.wait()
                 while alive(pid):  # noqa: ASYNC110 - the kernel's doing
                     await asyncio.sleep(0.02)
+
+    asyncio.run(story())
+
+
+def test_too_long_an_argument_fails_its_own_container_only(tmp_path: Path) -> None:
+    """What does not fit into a message to the warm parent is a StartError; other pods still start."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            lab.pod("long", ["echo", "x" * 1_200_000], spec_restartPolicy="Never")
+            terminated = state_of(await lab.until("pods", "long", ended))["state"]["terminated"]
+            assert (terminated["reason"], terminated["exitCode"]) == ("StartError", 128)
+            assert terminated["message"] == "argument list too long"
+            lab.pod("job", ["echo", "on"], spec_restartPolicy="Never")
+            await lab.until("pods", "job", ended)
+            assert lab.log("job") == "on"
+            assert not lab.runtime.lost.is_set()
+
+    asyncio.run(story())
+
+
+def test_a_message_the_kernel_refuses_fails_its_container(tmp_path: Path) -> None:
+    """EMSGSIZE is told to whoever waits for the start, who would else wait for ever."""
+
+    async def story() -> None:
+        async with engine(tmp_path) as lab:
+            lab.runtime._max_message = 1 << 30
+            lab.pod("long", ["echo", "x" * 9_000_000], spec_restartPolicy="Never")
+            terminated = state_of(await lab.until("pods", "long", ended))["state"]["terminated"]
+            assert terminated["message"] == "argument list too long"
 
     asyncio.run(story())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -51,20 +50,35 @@ def rolled_out(deployment: Object) -> bool:
 
 async def fetch(host: str, port: int = 8080) -> bytes:
     """The first line that a server answers."""
-    reader, writer = await asyncio.open_connection(host, port)
+    reader, writer = await connected(host, port)
     writer.write(b"GET / HTTP/1.0\r\n\r\n")
     line = await reader.readline()
     writer.close()
     return line
 
 
-async def refused(host: str) -> bool:
-    """Whether nothing listens there."""
-    try:
-        await fetch(host)
-    except ConnectionRefusedError:
-        return True
-    return False
+async def connected(host: str, port: int = 8080) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection, once something listens there."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                return await asyncio.open_connection(host, port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.005)
+
+
+async def until_refused(host: str, port: int = 8080) -> None:
+    """Wait until nothing listens there."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(host, port)
+            except ConnectionRefusedError:
+                return
+            except ConnectionResetError:  # it closed in this very moment
+                continue
+            writer.close()
+            await asyncio.sleep(0.005)
 
 
 def test_a_deployment_is_served_by_its_service(tmp_path: Path) -> None:
@@ -73,19 +87,17 @@ def test_a_deployment_is_served_by_its_service(tmp_path: Path) -> None:
     async def story() -> None:
         async with engine(tmp_path) as lab:
             ip = serve(lab)
-            assert await refused(ip)
+            await until_refused(ip)
             deploy(lab)
             await lab.until("deployments.apps", "web", rolled_out)
             endpoints = await lab.until(
                 "endpoints", "web", lambda e: e.get("subsets") and len(e["subsets"][0].get("addresses", [])) == 2
             )
             assert endpoints["subsets"][0]["ports"] == [{"name": "http", "port": 8080, "protocol": "TCP"}]
-            await asyncio.sleep(0)
             assert b"200" in await fetch(ip)
             lab.store.mutate("deployments.apps", "shop", "web", lambda d: d["spec"].update(replicas=0))
             await lab.until("endpoints", "web", lambda e: not e.get("subsets"))
-            await asyncio.sleep(0.05)
-            assert await refused(ip)
+            await until_refused(ip)
 
     asyncio.run(story())
 
@@ -244,15 +256,12 @@ def test_an_established_connection_outlives_its_endpoint(tmp_path: Path) -> None
             spec = {"clusterIP": ip, "selector": {"app": "echo"}, "ports": [{"port": 9000}]}
             lab.create("services", "echo", spec=spec, status={})
             await lab.until("endpoints", "echo", lambda e: e.get("subsets") and e["subsets"][0].get("addresses"))
-            await asyncio.sleep(0.05)
-            reader, writer = await asyncio.open_connection(ip, 9000)
+            reader, writer = await connected(ip, 9000)
             writer.write(b"one")
             assert await reader.readexactly(3) == b"ONE"
             lab.store.mutate("services", "shop", "echo", lambda s: s["spec"].update(selector={"app": "other"}))
             await lab.until("endpoints", "echo", lambda e: not e.get("subsets"))
-            await asyncio.sleep(0.05)
-            with pytest.raises(ConnectionRefusedError):
-                socket.create_connection((ip, 9000), timeout=1)
+            await until_refused(ip, 9000)
             writer.write(b"two")
             writer.write_eof()
             assert await reader.read() == b"TWOend"
@@ -270,8 +279,7 @@ def test_a_dead_backend_resets_the_client(tmp_path: Path) -> None:
             lab.create("services", "gone", spec={"clusterIP": ip, "ports": [{"port": 9000}]}, status={})
             subset = {"addresses": [{"ip": lab.addresses.pods.take()}], "ports": [{"port": 9000}]}
             lab.create("endpoints", "gone", subsets=[subset])
-            await asyncio.sleep(0.05)
-            reader, writer = await asyncio.open_connection(ip, 9000)
+            reader, writer = await connected(ip, 9000)
             with pytest.raises(ConnectionResetError):
                 await reader.read()
             writer.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -15,18 +16,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gameday.cluster.kubelet.runtime.zygote import MAX_MESSAGE
+from gameday.cluster.logs import Exit
+
+_TOO_LONG = "argument list too long"
+_OVERHEAD_BYTES = 1024
+"""What the kernel takes of a send buffer for itself, and more."""
 
 
 class StartError(Exception):
     """A process could not be started."""
-
-
-@dataclass(frozen=True)
-class Exit:
-    """How a process ended: `code` as a container runtime reports it (128 + signal when killed)."""
-
-    code: int
-    signal: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,9 @@ class Runtime:
         """The warm parent's process."""
         ours.setblocking(False)
         self._socket = ours
-        self._outbox: deque[tuple[bytes, int | None]] = deque()
+        room = ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - _OVERHEAD_BYTES
+        self._max_message = min(MAX_MESSAGE, room)
+        self._outbox: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._processes: dict[int, Process] = {}
         self._count = 0
         self.lost = asyncio.Event()
@@ -82,13 +82,21 @@ class Runtime:
         """Begin to read replies, in the running event loop."""
         asyncio.get_running_loop().add_reader(self._socket, self._receive)
 
-    async def spawn(self, command: Command, output: int) -> Process:
-        """Start a process that writes to `output`, which is closed here. Raises StartError."""
+    async def spawn(self, command: Command, *streams: int) -> Process:
+        """Start a process: with one descriptor for its output, or stdin, stdout and stderr. Raises StartError.
+
+        The descriptors are closed here.
+        """
         loop = asyncio.get_running_loop()
         self._count += 1
         process = Process(self, self._count, loop.create_future(), loop.create_future())
+        data = json.dumps({"spawn": process.id, **asdict(command)}).encode()
+        if len(data) > self._max_message:
+            for fd in streams:
+                os.close(fd)
+            raise StartError(_TOO_LONG)
         self._processes[process.id] = process
-        self.send({"spawn": process.id, **asdict(command)}, output)
+        self._queue(data, streams)
         try:
             await asyncio.shield(process.started)
         except asyncio.CancelledError:
@@ -96,24 +104,28 @@ class Runtime:
             raise
         return process
 
-    def send(self, message: dict[str, Any], fd: int | None = None) -> None:
-        """Queue a message to the warm parent, with a descriptor that is then closed."""
-        self._outbox.append((json.dumps(message).encode(), fd))
+    def send(self, message: dict[str, Any]) -> None:
+        """Queue a message to the warm parent."""
+        self._queue(json.dumps(message).encode(), ())
+
+    def _queue(self, data: bytes, fds: tuple[int, ...]) -> None:
+        self._outbox.append((data, fds))
         self._flush()
 
     def _flush(self) -> None:
         loop = asyncio.get_running_loop()
         while self._outbox:
-            data, fd = self._outbox[0]
+            data, fds = self._outbox[0]
             try:
-                socket.send_fds(self._socket, [data], [fd] if fd is not None else [])
+                socket.send_fds(self._socket, [data], fds)
             except BlockingIOError:
                 loop.add_writer(self._socket, self._flush)
                 return
-            except OSError:  # it died; `lost` tells
-                pass
+            except OSError as problem:  # it died, which `lost` tells, or it is too long after all
+                if problem.errno == errno.EMSGSIZE:
+                    self._handle({"failed": json.loads(data)["spawn"], "reason": _TOO_LONG})
             self._outbox.popleft()
-            if fd is not None:
+            for fd in fds:
                 os.close(fd)
         loop.remove_writer(self._socket)
 
@@ -140,7 +152,7 @@ class Runtime:
         else:
             process = self._processes.pop(message["exited"])
             code = os.waitstatus_to_exitcode(message["status"])
-            process.exited.set_result(Exit(code) if code >= 0 else Exit(128 - code, -code))
+            process.exited.set_result(Exit(code if code >= 0 else 128 - code))
 
     def _die(self) -> None:
         asyncio.get_running_loop().remove_reader(self._socket)
@@ -153,7 +165,7 @@ class Runtime:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.started.result(), signal.SIGKILL)
             if not process.exited.done():
-                process.exited.set_result(Exit(137, 9))
+                process.exited.set_result(Exit(137))
 
     def close(self) -> None:
         """End the warm parent and, with it, whatever still runs."""

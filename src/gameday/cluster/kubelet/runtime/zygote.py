@@ -6,7 +6,8 @@ started and reports each exit. When the daemon's end of the socket closes, by SI
 too, it kills all containers and ends.
 
 Requests:  {"spawn": id, "argv": [..], "env": {..}, "cwd": path, "name": text}
-           with one descriptor for stdout and stderr;  {"kill": id, "signal": n, "all": bool}
+           with one descriptor for stdout and stderr, or three for stdin, stdout and stderr;
+           {"kill": id, "signal": n, "all": bool}
 Replies:   {"started": id, "pid": n} | {"failed": id, "reason": text} | {"exited": id, "status": waitstatus}
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import gc
 import importlib
 import importlib.util
@@ -24,6 +26,7 @@ import select
 import signal
 import socket
 import sys
+import termios
 import types
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +60,7 @@ class Request:
     env: dict[str, str]
     cwd: str
     name: str
-    output: int
+    streams: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Zygote:
 
     def _take(self) -> Request | None:
         try:
-            data, fds, _, _ = socket.recv_fds(self._daemon, MAX_MESSAGE, 1)
+            data, fds, _, _ = socket.recv_fds(self._daemon, MAX_MESSAGE, 3)
         except OSError:
             data, fds = b"", []
         if not data:
@@ -104,9 +107,9 @@ class Zygote:
         if "kill" in message:
             self._kill(message["kill"], message["signal"], everything=message["all"])
             return None
-        return self._spawn(message, fds[0])
+        return self._spawn(message, fds)
 
-    def _spawn(self, message: dict[str, Any], output: int) -> Request | None:
+    def _spawn(self, message: dict[str, Any], fds: list[int]) -> Request | None:
         parent = os.getpid()
         # a signal to the child must wait until it no longer ignores what we ignore
         signal.pthread_sigmask(signal.SIG_BLOCK, _TAMED)
@@ -114,7 +117,7 @@ class Zygote:
             pid = os.fork()
         except OSError as problem:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _TAMED)
-            os.close(output)
+            _close(fds)
             self._send({"failed": message["spawn"], "reason": f"fork: {problem}"})
             return None
         if pid == 0:
@@ -125,10 +128,10 @@ class Zygote:
                 {**message["env"], MARK: str(message["spawn"])},
                 message["cwd"],
                 message["name"],
-                output,
+                (fds[0], fds[1], fds[2]) if len(fds) > 1 else (os.open(os.devnull, os.O_RDONLY), fds[0], fds[0]),
             )
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _TAMED)
-        os.close(output)
+        _close(fds)
         child = Child(message["spawn"], pid)
         self._children[child.id] = child
         self._send({"started": child.id, "pid": pid})
@@ -192,6 +195,11 @@ class Zygote:
         os._exit(0)
 
 
+def _close(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
 def _children_of(pid: int) -> list[int]:
     try:
         return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -250,11 +258,11 @@ def _enter(parent: int) -> None:
 def become(request: Request) -> None:
     """Turn this fork into the container: returns when a Python module has run to its end."""
     _libc.prctl(_PR_SET_NAME, f"pod:{request.name}".encode()[:15], 0, 0, 0)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(request.output, 1)
-    os.dup2(request.output, 2)
+    for number, stream in enumerate(request.streams):
+        os.dup2(stream, number)
     os.closerange(3, 4096)
+    if os.isatty(0):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - kept open
     sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - kept open
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - kept open
