@@ -1,0 +1,125 @@
+"""The suite's option, its cluster, and the record from which the documentation is made."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gameday import cluster as embedded
+from tests.contract.clusters import Cluster
+from tests.contract.manifests import WAIT, container, pod
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.contract.behaviours import Behaviour
+
+_EMBEDDED = "embedded"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say which cluster, and where to write what was seen."""
+    group = parser.getgroup("contract")
+    group.addoption("--cluster", default=_EMBEDDED, help="'embedded', or the path of a kubeconfig")
+    group.addoption("--record", default=None, help="a JSON file for what was seen of each behaviour")
+
+
+def _chosen(config: pytest.Config) -> str:
+    return str(config.getoption("--cluster", default=_EMBEDDED))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Expect the known differences to be there, and leave out what this Kubernetes is too old for."""
+    here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+    chosen = _chosen(config)
+    version = (99, 0) if chosen == _EMBEDDED or not here else Cluster.of(Path(chosen), embedded=False).version
+    late = []
+    for item in here:
+        what = _behaviour(item)
+        if what is None:
+            raise pytest.UsageError(f"{item.nodeid} does not say which behaviour it shows")
+        if chosen == _EMBEDDED and what.differs:
+            item.add_marker(pytest.mark.xfail(raises=AssertionError, reason=what.differs, strict=True))
+        elif what.since > version:
+            late.append(item)
+    if late:
+        config.hook.pytest_deselected(items=late)
+        items[:] = [item for item in items if item not in late]
+
+
+def _behaviour(item: pytest.Item) -> Behaviour | None:
+    mark = item.get_closest_marker("behaviour")
+    return mark.args[0] if mark else None
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """The cluster under test."""
+    chosen = _chosen(request.config)
+    if chosen != _EMBEDDED:
+        found = Cluster.of(Path(chosen), embedded=False)
+        # One of ours may be told by its kubeconfig too, as the recording does.
+        yield replace(found, embedded="+gameday" in found.call("GET", "/version").json["gitVersion"])
+        return
+    running = embedded.start(f"contract-{os.getpid()}", owned=True)
+    try:
+        yield Cluster.of(running.kubeconfig, embedded=True)
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A fresh namespace; its end is not waited for, its pods get no grace."""
+    name = f"contract-{uuid.uuid4().hex[:8]}"
+    cluster.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    cluster.until_admits(name, pod("probe", container(WAIT)))
+    yield name
+    cluster.call("DELETE", f"/api/v1/namespaces/{name}")
+    cluster.call("DELETE", f"/api/v1/namespaces/{name}/pods", query={"gracePeriodSeconds": "0"})
+
+
+_SEEN: dict[str, str] = {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Keep what became of each behaviour; parametrised copies agree only if all do."""
+    report = yield
+    what = _behaviour(item)
+    if what is not None and (report.when == "call" or report.failed):
+        differs = getattr(report, "wasxfail", None) is not None and report.skipped
+        agrees = "refused" if what.refused and _chosen(item.config) == _EMBEDDED else "agrees"
+        seen = "differs" if differs else agrees if report.passed else "fails"
+        title = what.title
+        if _SEEN.get(title, "agrees") == "agrees" or seen == "fails":
+            _SEEN[title] = seen
+            report.user_properties.append(("behaviour", title))
+            report.user_properties.append(("seen", seen))
+    return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Gather, also from xdist's workers."""
+    said = dict(report.user_properties)
+    if "behaviour" in said:
+        title, seen = str(said["behaviour"]), str(said["seen"])
+        if _SEEN.get(title, "agrees") == "agrees" or seen == "fails":
+            _SEEN[title] = seen
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the record, if one was asked for."""
+    file = session.config.getoption("--record", default=None)
+    if file and not hasattr(session.config, "workerinput"):
+        chosen = _chosen(session.config)
+        version = (
+            "embedded" if chosen == _EMBEDDED else ".".join(map(str, Cluster.of(Path(chosen), embedded=False).version))
+        )
+        Path(file).write_text(json.dumps({"cluster": version, "seen": _SEEN}, indent=1, sort_keys=True) + "\n")

