@@ -15,11 +15,16 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-__all__ = ["ApiException", "ClusterUnreachableError", "Kube", "connect", "connect_from_environment"]
+__all__ = ["ApiException", "ClusterUnreachableError", "Kube", "connect", "connect_from_environment", "one_line"]
 
 
 class ClusterUnreachableError(Exception):
     """The kubeconfig cannot be used or the API server does not answer; the message is one line."""
+
+
+def one_line(problem: BaseException) -> str:
+    """What an exception says, or its name when it says nothing."""
+    return " ".join(str(problem).split()) or type(problem).__name__
 
 
 @dataclass(frozen=True)

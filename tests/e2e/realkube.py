@@ -1,7 +1,11 @@
-"""The real Kubernetes at hand, as tests use it: up, with the shop's images loaded, reached from inside."""
+"""The real Kubernetes at hand, as tests use it: up, with the shop's images loaded, reached from inside.
+
+python -m tests.e2e.realkube COMMAND...     runs a command beside it: up, loaded, and down again if it was not up
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -9,6 +13,12 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.e2e import realkube_images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROJECT = Path(__file__).parents[2]
 TOOLS = PROJECT.parent / "shared" / "realkube"
@@ -75,7 +85,31 @@ def start() -> RealKube:
     return RealKube(ours=True)
 
 
+@contextlib.contextmanager
+def loaded() -> Iterator[RealKube]:
+    """The cluster with today's images; taken down at the end only if it was not up before."""
+    running = start()
+    try:
+        running.load(realkube_images.build(TOOLS))
+        yield running
+    finally:
+        running.stop()
+
+
+def main() -> int:
+    """Run a command inside, with this terminal; returns its exit code."""
+    if missing := why_not():
+        sys.stderr.write(f"{missing}\n")
+        return 2
+    with loaded():
+        return subprocess.run([str(TOOLS / "realkube"), "exec", *sys.argv[1:]], check=False).returncode
+
+
 def _run(*argv: str, timeout_s: float) -> str:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout_s)
     assert done.returncode == 0, f"{' '.join(argv)}: exit {done.returncode}: {done.stderr[-3000:]}"
     return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())

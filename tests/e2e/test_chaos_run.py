@@ -126,3 +126,35 @@ def test_without_our_control_nothing_passes(environment: dict[str, str], tmp_pat
     assert ended.code == 1, ended.said
     assert ended.journal.get("status") != "completed"
     assert "fault-proxy" not in command(environment, "kubectl", "get", "deployment", "-n", "shop", "-o", "name")
+
+
+DENY = {"type": "python", "module": "chaosk8s.networking.actions", "func": "deny_all_ingress"}
+ALLOW = {**DENY, "func": "remove_deny_all_ingress"}
+POLICY = {"kind": "NetworkPolicy", "apiVersion": "networking.k8s.io/v1", "metadata": {"name": "unseen"}}
+POLICY |= {"spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}
+
+
+def with_policy(file: Path, how: str, namespace: str) -> None:
+    """The experiment that passes, and a NetworkPolicy beside its fault: by chaosk8s, or unseen by a command."""
+    experiment = yaml.safe_load(SLOW.read_text())
+    if how == "action":
+        deny = {**DENY, "arguments": {"ns": namespace}}
+        allow = {"name": "allow-again", "type": "action", "provider": {**ALLOW, "arguments": {"ns": namespace}}}
+        experiment["rollbacks"].append(allow)
+    else:
+        (file.parent / "policy.json").write_text(json.dumps(POLICY))
+        kubectl = f"{BIN / 'kubectl'} -n {namespace}"
+        made = f"{kubectl} create -f {file.parent / 'policy.json'} && {kubectl} delete networkpolicy unseen"
+        deny = {"type": "process", "path": "sh", "arguments": ["-c", made]}
+    experiment["method"].insert(1, {"name": "deny", "type": "action", "provider": deny})
+    file.write_text(yaml.safe_dump(experiment))
+
+
+@pytest.mark.parametrize("how", ["action", "command"])
+def test_what_relies_on_a_network_policy_is_inconclusive(environment: dict[str, str], tmp_path: Path, how: str) -> None:
+    """The same experiment without the policy passes: the policy alone, which nothing enforces, keeps it from that."""
+    with_policy(tmp_path / "experiment.yaml", how, "shop")
+    ended = chaos(tmp_path / "experiment.yaml", tmp_path / "run", environment)()
+    assert (ended.code, ended.verdict) == (1, "inconclusive"), ended.said
+    assert "enforces NetworkPolicies" in ended.journal["gameday"]["reason"]
+    assert "networkpolicy" not in command(environment, "kubectl", "get", "networkpolicy", "-n", "shop", "-o", "name")

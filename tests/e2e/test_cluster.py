@@ -151,6 +151,78 @@ def test_a_killed_daemon_takes_its_pods_along(state: Path) -> None:
             assert len(list(again.state.glob("pods-*"))) == 1
 
 
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+depth = int(sys.argv[2])
+if depth:
+    subprocess.Popen([sys.executable, "-c", sys.argv[1], sys.argv[1], str(depth - 1)], start_new_session=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_daemon_takes_stubborn_pods_along(state: Path) -> None:
+    """So too pods that do not hear SIGTERM, with children and grandchildren in sessions of their own."""
+    container = {"name": "main", "image": "gameday/storefront:dev",
+                 "command": ["python3", "-c", STUBBORN, STUBBORN, "2"]}  # fmt: skip
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}, "spec": {"containers": [container]}}
+    with cluster() as running:
+        kubectl(running, "apply", "-f", "-", text=json.dumps(pod))
+        kubectl(running, "wait", "--for=condition=Ready", "pod/one", "--timeout=30s")
+        with subprocess.Popen(
+            ["kubectl", f"--kubeconfig={running.kubeconfig}", "exec", "one", "--", "sleep", "600"],
+            stderr=subprocess.DEVNULL,
+        ) as executing:
+            await_true(lambda: len(processes_of(state)) == 4, within_s=20)  # three generations, and what was exec'd
+            os.kill(running.pid, signal.SIGKILL)
+            await_true(lambda: not processes_of(state), within_s=2)
+            executing.wait(20)
+        with cluster() as again:
+            assert not kubectl(again, "get", "pods", "-o", "name")
+
+
+def test_a_killed_process_is_restarted(state: Path) -> None:
+    """SIGKILL of a pod's process from outside: code 137, a restart at once, and the pod is ready again."""
+    with cluster() as running:
+        deploy(running)
+        (name, _) = kubectl(running, "get", "pods", "-o", "name").split()
+        before = json.loads(kubectl(running, "get", name, "-o", "json"))
+        uid = before["metadata"]["uid"]
+        (pid,) = [p for p in processes_of(state) if uid in str(Path(f"/proc/{p}/cwd").readlink())]
+        os.kill(pid, signal.SIGKILL)
+        kubectl(running, "wait", name, "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=20s")
+        kubectl(running, "wait", name, "--for=condition=Ready", "--timeout=20s")
+        after = json.loads(kubectl(running, "get", name, "-o", "json"))
+        (container,) = after["status"]["containerStatuses"]
+        assert after["metadata"]["uid"] == uid
+        assert container["lastState"]["terminated"]["exitCode"] == 137
+        assert container["lastState"]["terminated"]["reason"] == "Error"
+        assert (container["restartCount"], list(container["state"])) == (1, ["running"])
+
+
+def test_an_executed_command_ends_with_its_client(state: Path) -> None:
+    """Whoever interrupts kubectl leaves nothing behind in the pod, not even what the command started."""
+    with cluster() as running:
+        deploy(running)
+        command = ["kubectl", f"--kubeconfig={running.kubeconfig}", "exec", "deployment/web", "--"]
+        script = "setsid sleep 600 & sleep 600"
+        with subprocess.Popen([*command, "sh", "-c", script], stderr=subprocess.DEVNULL) as executing:
+            await_true(lambda: len(processes_of(state)) == 5, within_s=20)
+            executing.kill()
+        await_true(lambda: len(processes_of(state)) == 2, within_s=2)
+
+
+def test_exec_over_spdy_is_refused_by_name() -> None:
+    """An older kubectl, which knows nothing but SPDY, prints what to do."""
+    with cluster() as running:
+        deploy(running)
+        command = ["kubectl", f"--kubeconfig={running.kubeconfig}", "exec", "deployment/web", "--", "true"]
+        environment = {**os.environ, "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=40, check=False, env=environment)
+        assert done.returncode == 1
+        assert "exec is served over WebSocket only" in done.stderr
+
+
 def test_a_killed_owner_takes_its_cluster_along(state: Path) -> None:
     """An owned cluster ends when its starter is killed, however abruptly."""
     script = "import time\nfrom gameday.cluster import start\nprint(start('e2e', owned=True).pid, flush=True)\n"

@@ -22,7 +22,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday import evidence
 from gameday.activities import guard, network, pods, templates, undo
-from gameday.activities.targets import deployments_available, ready_addresses
+from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import Kube, connect
 from gameday.ledger import Ledger, SetConfig, differences, revert, snapshot, still_in_force
 from gameday.ledger.calls import wait_until
@@ -139,7 +139,7 @@ def shop(kube: Kube) -> Iterator[str]:
             kube.apps.create_namespaced_deployment(name, deployment(app, replicas))
             kube.core.create_namespaced_service(name, service(app))
         assert wait_until(lambda: deployments_available(kube, name, ["web", "cart"]), 60)
-        assert wait_until(lambda: len(ready_addresses(kube, name, "web")) == 2, 10)
+        assert wait_until(lambda: len(ready_endpoints(kube, name, "web")) == 2, 10)
         yield name
     finally:
         kube.core.delete_namespace(name)
@@ -156,7 +156,7 @@ def restored(kube: Kube, shop: str) -> Iterator[None]:
     assert differences(before, snapshot(kube, shop)) == []
     assert Ledger(kube, shop).entries() == []
     assert wait_until(lambda: deployments_available(kube, shop, ["web", "cart"]), 60)
-    assert wait_until(lambda: len(ready_addresses(kube, shop, "web")) == 2, 30)
+    assert wait_until(lambda: len(ready_endpoints(kube, shop, "web")) == 2, 30)
 
 
 def address(kube: Kube, namespace: str, name: str) -> str:

@@ -12,11 +12,13 @@ import threading
 import urllib.request
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 
 import psycopg
+
+from gameday import reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -121,11 +123,11 @@ class Database:
     def _connect(self) -> psycopg.Connection[Any]:
         core = self._kube.core
         secret = self._kube.plain(core.read_namespaced_secret("db-credentials", self._namespace, _request_timeout=5))
-        service = self._kube.plain(core.read_namespaced_service("db", self._namespace, _request_timeout=5))
+        host, port = reach.service_address(self._kube, self._namespace, "db")
         said = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
         self._connection = psycopg.connect(
-            host=service["spec"]["clusterIP"],
-            port=service["spec"]["ports"][0]["port"],
+            host=host,
+            port=port,
             user=said["username"],
             password=said["password"],
             dbname=said["database"],
@@ -142,6 +144,7 @@ class Postbox:
     def __init__(self, base_url: str) -> None:
         """`base_url` of the sink's HTTP port, without a trailing slash."""
         self._base_url = base_url
+        self._connection: HTTPConnection | None = None
         self._mails: dict[str, Mail] = {}
         self._seen: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
@@ -190,7 +193,7 @@ class Postbox:
         return mail
 
     def _json(self, path: str) -> dict[str, Any]:
-        status, body = fetch(self._base_url + path)
+        status, body = self._get(path)
         try:
             data = json.loads(body)
         except ValueError:
@@ -198,3 +201,21 @@ class Postbox:
         if status != 200 or not isinstance(data, dict):  # noqa: PLR2004
             raise BooksError(f"postbox {self._base_url}{path}: expected JSON with status 200, got status {status}")
         return data
+
+    def _get(self, path: str) -> tuple[int, bytes]:
+        """GET over one connection, made anew when it broke: hundreds of mails are read, and some ways are long."""
+        while True:
+            kept = self._connection
+            connection = kept or HTTPConnection(self._base_url.removeprefix("http://"), timeout=_TIMEOUT_S)
+            try:
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                status, body = answer.status, answer.read()
+            except (OSError, HTTPException) as problem:
+                connection.close()
+                self._connection = None
+                if kept is None:
+                    raise BooksError(f"no answer from {self._base_url}{path}: {problem}") from problem
+            else:
+                self._connection = connection
+                return status, body

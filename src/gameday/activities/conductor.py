@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from chaoslib.exceptions import InterruptExecution
 
-from gameday import evidence
+from gameday import evidence, reach
 from gameday.activities import session as sessions
-from gameday.activities.guard import NotAllowedError, check_namespace
+from gameday.activities.guard import NotAllowedError, check_namespace, check_shop
+from gameday.activities.policies import PolicyWatch
 from gameday.activities.proof import faults_set_since
 from gameday.activities.settings import Settings, SettingsError, read_settings
 from gameday.activities.watcher import HypothesisProbe, Watcher, hypothesis_probes
-from gameday.kube import Kube, connect_from_environment
+from gameday.kube import Kube, connect_from_environment, one_line
 from gameday.ledger import still_in_force
 from gameday.load.samples import Recorder
 from gameday.load.shoppers import Shoppers
@@ -37,6 +38,7 @@ class Conductor:
     def __init__(self, experiment: Mapping[str, Any], configuration: Mapping[str, Any] | None) -> None:
         """Nothing is started yet."""
         self.probes: list[HypothesisProbe] = hypothesis_probes(experiment, configuration)
+        self.policies = PolicyWatch(experiment)
         self.settings: Settings | None = None
         self.kube: Kube | None = None
         self.session: Session | None = None
@@ -57,13 +59,14 @@ class Conductor:
             self.kube = connect_from_environment()
             check_namespace(self.kube, self.settings.namespace)
             self.allowed = True
+            self.policies.begin(self.kube, self.settings.namespace)
             self._let_shoppers_in(self.kube, self.settings)
         except (SettingsError, NotAllowedError) as problem:
-            self.invalid = _one_line(problem)
+            self.invalid = one_line(problem)
         except InterruptExecution:
             raise
         except Exception as problem:  # noqa: BLE001  # chaoslib swallows what a control raises: it must not go on
-            self.error = f"setup: {type(problem).__name__}: {_one_line(problem)}"
+            self.error = f"setup: {type(problem).__name__}: {one_line(problem)}"
         if self.invalid or self.error:
             evidence.record("note", text=self.invalid or self.error)
             raise InterruptExecution(self.invalid or self.error)
@@ -71,12 +74,16 @@ class Conductor:
     def _let_shoppers_in(self, kube: Kube, settings: Settings) -> None:
         from gameday.activities.network import insert_fault_proxy  # late: only when there is something to insert
 
+        url = reach.shop_url(kube, settings.namespace)
+        if not reach.is_certain():
+            check_shop(kube, settings.namespace, url)  # before anything is changed there
         for service in settings.faultproxies:
             insert_fault_proxy(settings.namespace, service)
-        url = sessions.edge_url(kube, settings.namespace)
+        evidence.record("note", text=f"the shop is reached by {reach.described(kube, settings.namespace)}")
         shoppers = Shoppers(url, settings.plan, Recorder(evidence.run_dir()), self.heartbeat)
         self.session = sessions.Session(settings.namespace, kube, shoppers)
         self.heartbeat.start()
+        reach.on_trouble(lambda start, end, why: self.heartbeat.note(start, end, f"the way to the cluster: {why}"))
         shoppers.start()
         sessions.open_session(self.session)
 
@@ -113,9 +120,9 @@ class Conductor:
         except InterruptExecution:
             raise
         except Exception as problem:  # noqa: BLE001  # without the proof the verdict cannot be passed; say so
-            evidence.record("note", text=f"the faults' proof could not be read: {_one_line(problem)}")
+            evidence.record("note", text=f"the faults' proof could not be read: {one_line(problem)}")
             for fault in faults_set_since(evidence.events(), session.method_started_at or 0):
-                evidence.record("fault-reverted", fault=fault, by=f"somebody unknown: {_one_line(problem)}")
+                evidence.record("fault-reverted", fault=fault, by=f"somebody unknown: {one_line(problem)}")
         session.enter("hypothesis")
 
     @staticmethod
@@ -140,7 +147,7 @@ class Conductor:
                 except InterruptExecution:
                     raise
                 except Exception as problem:  # noqa: BLE001  # as chaoslib does with any probe
-                    evidence.record("note", text=f"{probe.name} could not tell: {_one_line(problem)}")
+                    evidence.record("note", text=f"{probe.name} could not tell: {one_line(problem)}")
         self.hypothesis_closed = all(probe.name in self.session.judged for probe in self.probes)
 
     def before_method(self) -> None:
@@ -174,7 +181,3 @@ class Conductor:
         if self.session is not None and self.session.phase == "method" and activity.get("type") == "action":
             self.interrupted = f"{activity.get('name')} failed: {reason}"
             raise InterruptExecution(self.interrupted)
-
-
-def _one_line(problem: object) -> str:
-    return " ".join(str(problem).split()) or type(problem).__name__

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from chaoslib.exceptions import ActivityFailed
 
+from gameday import reach
 from gameday.ledger.calls import find, persist
+from gameday.ledger.exchange import ExchangeError, exchange
 
 if TYPE_CHECKING:
     from gameday.kube import Kube
@@ -43,6 +45,26 @@ def check_namespace(kube: Kube, namespace: str) -> None:
             f"namespace {namespace}: label {ALLOWED_LABEL} is {value!r}, expected 'true'; to opt in: "
             f"kubectl --context {kube.context} label namespace {namespace} {ALLOWED_LABEL}=true"
         )
+
+
+def check_shop(kube: Kube, namespace: str, url: str) -> None:
+    """Raise NotAllowedError unless `url` leads into that namespace: a cart opened there is known to its cart Service.
+
+    Judging one shop while faults are set in another could end in a false pass.
+    """
+    try:
+        cart = exchange(f"{url}/cart/items", method="POST", body={"product": "p001", "quantity": 1})["cart"]
+    except (ExchangeError, LookupError, TypeError) as problem:
+        raise NotAllowedError(
+            f"{url}: no cart can be opened there, so it is not known to be the shop: {problem}"
+        ) from None
+    try:
+        exchange(f"{reach.service_url(kube, namespace, 'cart')}/carts/{cart}")
+    except ExchangeError as problem:
+        raise NotAllowedError(
+            f"{url}: leads to another shop than the one in namespace {namespace}, which does not know the cart opened "
+            f"there ({problem}); give the URL of this namespace's edge"
+        ) from problem
 
 
 def select_pods(kube: Kube, namespace: str, label_selector: str, *, at_most: int = MAX_PODS) -> list[Any]:

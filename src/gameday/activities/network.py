@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from chaoslib.exceptions import ActivityFailed
 
-from gameday import evidence
+from gameday import evidence, reach
 from gameday.activities import proxied
 from gameday.activities.fault import EXPECTED, Fault, activity, attack
 from gameday.activities.guard import NotAllowedError
-from gameday.activities.targets import is_available, ready_addresses
+from gameday.activities.targets import is_available, ready_endpoints
 from gameday.kube import connect_from_environment
 from gameday.ledger import ClearDelay, DeleteMade, Entry, Ledger, SetSelector, new_fault_id, revert
 from gameday.ledger.calls import find, persist, said, wait_until
@@ -178,8 +178,8 @@ def _await_ready(kube: Kube, namespace: str, service: str, deadline: float) -> N
         return (
             deployment is not None
             and is_available(deployment)
-            and bool(ready_addresses(kube, namespace, names.control))
-            and bool(ready_addresses(kube, namespace, names.origin))
+            and bool(ready_endpoints(kube, namespace, names.control))
+            and bool(ready_endpoints(kube, namespace, names.origin))
         )
 
     if not wait_until(ready, deadline - time.monotonic()):
@@ -212,28 +212,28 @@ def _patch_now(kube: Kube, namespace: str, planned: dict[str, Any]) -> dict[str,
 
 def _await_traffic(kube: Kube, namespace: str, service: dict[str, Any], deadline: float) -> dict[str, Any]:
     """Wait until only the proxy is behind the Service and a row of connects through it all reach the proxy."""
-    name, spec = service["metadata"]["name"], service["spec"]
+    name = service["metadata"]["name"]
     control = ProxyControl(kube, namespace, name)
-    proxies = {ip for ip, _ in ready_addresses(kube, namespace, ProxyNames(name).control)}
+    proxies = {one.ip for one in ready_endpoints(kube, namespace, ProxyNames(name).control)}
 
     def through() -> bool:
-        if {ip for ip, _ in ready_addresses(kube, namespace, name)} != proxies:
+        if {one.ip for one in ready_endpoints(kube, namespace, name)} != proxies:
             return False
-        return all(_passes(control, spec["clusterIP"], spec["ports"][0]["port"]) for _ in range(_TEST_CONNECTS))
+        return all(_passes(control, reach.service_address(kube, namespace, name)) for _ in range(_TEST_CONNECTS))
 
     if not wait_until(through, deadline - time.monotonic()):
         raise ActivityFailed(
             f"service {namespace}/{name}: its traffic does not go through the fault proxy in time; connections to "
-            f"{spec['clusterIP']} must be possible from where this runs"
+            f"it must be possible from where this runs (by {reach.way(kube, service['spec']['clusterIP'])})"
         )
     return {"test_connects": _TEST_CONNECTS, "proxy_addresses": sorted(proxies)}
 
 
-def _passes(control: ProxyControl, address: str, port: int) -> bool:
+def _passes(control: ProxyControl, address: tuple[str, int]) -> bool:
     """Whether a connect to the Service makes the proxy's count of connections rise."""
     before = control.stats()["connections"]
     try:
-        with socket.create_connection((address, port), timeout=2):
+        with socket.create_connection(address, timeout=2):
             return wait_until(lambda: control.stats()["connections"] > before, 0.5, every_s=0.02)
     except OSError:
         return False

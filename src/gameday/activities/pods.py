@@ -15,7 +15,7 @@ from chaoslib.exceptions import ActivityFailed
 from gameday import evidence
 from gameday.activities.fault import Fault, activity, attack
 from gameday.activities.guard import select_pods
-from gameday.activities.targets import deployments_of, is_over, is_ready, ready_addresses, services_to
+from gameday.activities.targets import deployments_of, is_over, is_ready, ready_endpoints, services_to
 from gameday.kube import ApiException
 from gameday.ledger import NoUndo, SetReplicas
 from gameday.ledger.calls import NOT_FOUND, find, persist, wait_until
@@ -31,7 +31,9 @@ _TICK_S = 0.1
 
 
 @activity("scale-to-zero")
-def scale_to_zero(namespace: str, label_selector: str, timeout_s: float = 60.0, ttl_s: float = 600.0) -> dict[str, Any]:
+def scale_to_zero(
+    namespace: str, label_selector: str, timeout_s: float = 120.0, ttl_s: float = 600.0
+) -> dict[str, Any]:
     """Scale every Deployment that owns a matching pod to 0, and wait until none runs and no endpoint is left.
 
     Undone by `gameday.activities.undo.revert_faults`: the replica counts go back to what they were.
@@ -57,7 +59,7 @@ def scale_to_zero(namespace: str, label_selector: str, timeout_s: float = 60.0, 
     killed = {pod.metadata.uid for pod in pods}
 
     def emptied() -> bool:
-        if any(ready_addresses(kube, namespace, service) for service in services):
+        if any(ready_endpoints(kube, namespace, service) for service in services):
             return False
         return not running()
 

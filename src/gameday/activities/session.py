@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from gameday import evidence
+from gameday import evidence, reach
 from gameday.activities.books import Database, Postbox
 from gameday.activities.proof import fault_window
 from gameday.verdict import Finding
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from gameday.load.shoppers import Shoppers
     from gameday.load.stalls import Stall
 
-__all__ = ["NotRunningError", "Reading", "Session", "View", "close_session", "current", "edge_url", "judge"]
-__all__ += ["open_session", "service_url"]
+__all__ = ["NotRunningError", "Reading", "Session", "View", "close_session", "current", "judge"]
+__all__ += ["open_session"]
 
 Phase = Literal["setup", "baseline", "method", "hypothesis", "rollback", "recovery", "end"]
 
@@ -82,7 +82,7 @@ class Session:
         """Wrap a crowd that is about to be let in."""
         self.namespace, self.kube, self.shoppers = namespace, kube, shoppers
         self.database = Database(kube, namespace)
-        self.postbox = Postbox(service_url(kube, namespace, "postbox"))
+        self.postbox = Postbox(reach.service_url(kube, namespace, "postbox"))
         self.opened_at = time.time()
         self.phase: Phase = "setup"
         self.phases: list[dict[str, Any]] = []
@@ -209,17 +209,3 @@ def _since_proven(view: View, session: Session) -> View:
     if proven is None:
         return view
     return replace(view, start=proven, samples=tuple(s for s in view.samples if s.scheduled_at >= proven))
-
-
-def service_url(kube: Kube, namespace: str, service: str, port_name: str = "http") -> str:
-    """`http://address:port` of a Service, as the API tells it. Raises LookupError without such a port."""
-    found = kube.plain(kube.core.read_namespaced_service(service, namespace, _request_timeout=5))
-    port = next((p["port"] for p in found["spec"].get("ports", []) if p.get("name") == port_name), None)
-    if port is None:
-        raise LookupError(f"service {namespace}/{service} has no port named {port_name}")
-    return f"http://{found['spec']['clusterIP']}:{port}"
-
-
-def edge_url(kube: Kube, namespace: str) -> str:
-    """Where shoppers go: the edge Service of the namespace, and nowhere else."""
-    return service_url(kube, namespace, "edge")

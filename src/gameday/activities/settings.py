@@ -75,7 +75,7 @@ def _plan(shoppers: Any) -> Plan:
         seed=int(seed),
         rate_per_s=_number(shoppers, "rate_per_s", 15.0, 0.1, _MAX_RATE_PER_S),
         mix=weights,
-        max_duration_s=_number(shoppers, "max_duration_s", 120.0, 1, 3600),
+        max_duration_s=_number(shoppers, "max_duration_s", 600.0, 1, 3600),
         carts=int(_number(shoppers, "carts", 6, 0, 1000)),
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chaoslib.exceptions import ActivityFailed
 
 from gameday.ledger.calls import find, persist
+from gameday.reach import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,13 +61,15 @@ def services_to(kube: Kube, namespace: str, pods: Iterable[Any]) -> list[str]:
     ]
 
 
-def ready_addresses(kube: Kube, namespace: str, service: str, port_name: str | None = None) -> list[tuple[str, int]]:
-    """The (address, port) of each ready endpoint of a Service; of one named port, or of its first."""
+def ready_endpoints(kube: Kube, namespace: str, service: str, port_name: str | None = None) -> list[Endpoint]:
+    """Each ready endpoint of a Service; of one named port, or of its first."""
     endpoints = find(kube.core.read_namespaced_endpoints, service, namespace)
-    found: list[tuple[str, int]] = []
+    found: list[Endpoint] = []
     for subset in (endpoints.subsets or []) if endpoints is not None else []:
         ports = [p for p in subset.ports or [] if port_name is None or p.name == port_name]
-        found.extend((address.ip, ports[0].port) for address in subset.addresses or [] if ports)
+        for address in (subset.addresses or []) if ports else []:
+            pod = address.target_ref.name if address.target_ref is not None else None
+            found.append(Endpoint(address.ip, ports[0].port, pod))
     return found
 
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import time
 from typing import TYPE_CHECKING, Any
 
 from chaoslib.exceptions import ActivityFailed
 
-from gameday import evidence
+from gameday import evidence, reach
 from gameday.activities.fault import EXPECTED, Fault, activity, attack
 from gameday.activities.guard import NotAllowedError
-from gameday.activities.targets import ready_addresses
-from gameday.ledger import Entry, SetConfig
+from gameday.activities.targets import ready_endpoints
+from gameday.kube import ApiException
+from gameday.ledger import ClearAnnotation, Entry, SetConfig
 from gameday.ledger.calls import find, persist, said, wait_until
 from gameday.ledger.exchange import ExchangeError, exchange
+from gameday.ledger.refresh import look_again
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gameday.kube import Kube
 
 __all__ = ["misconfigure"]
 
 MISCONFIGURED = "misconfigure"
+_AGAIN_S = 5.0
 State = dict[str, Any]
 
 
@@ -36,10 +43,11 @@ def misconfigure(
 ) -> dict[str, Any]:
     """Change one key of a ConfigMap, and wait until every pod that reads it reports that it has loaded the change.
 
-    Undone by `gameday.activities.undo.revert_faults`: the old value. Either `value` is the whole new value, or
-    `replace` is a list of {find, with}, each `find` occurring in the old one. `reported_by`: {service, port?}, the
-    Service whose pods answer `/state` with `config_sha256`. `timeout_s`: for them to report (a real kubelet takes
-    about a minute). Returns {fault, kind, target, proof: {config_sha256, pods}}.
+    Undone by `gameday.activities.undo.revert_faults`: the old value, and no annotation any more on the pods, which
+    had their kubelets look at once (where pods may not be patched it takes their next look, about a minute). Either
+    `value` is the whole new value, or `replace` is a list of {find, with}, each `find` occurring in the old one.
+    `reported_by`: {service, port?}, the Service whose pods answer `/state` with `config_sha256`. `timeout_s`: for
+    them to report. Returns {fault, kind, target, proof: {config_sha256, pods}}.
     """
     kube = attack(namespace)
     found = find(kube.core.read_namespaced_config_map, config_map, namespace)
@@ -54,19 +62,41 @@ def misconfigure(
     uid = found.metadata.uid
     fault.plan(
         {"kind": "ConfigMap", "name": config_map, "uid": uid, "key": key},
-        [SetConfig(config_map, uid, {key: old_data[key]}, {key: new})],
+        [
+            SetConfig(config_map, uid, {key: old_data[key]}, {key: new}),
+            ClearAnnotation(ClearAnnotation.prefix + fault.id),
+        ],
         matched=len(before),
         ttl_s=timeout_s + 600,
         proof={"reported_by": reported_by, "config_sha256": sha, "events_before": sum(events(s, sha) for s in before)},
     )
     version = {"uid": uid, "resourceVersion": found.metadata.resource_version}
     persist(kube.core.patch_namespaced_config_map, config_map, namespace, {"metadata": version, "data": {key: new}})
-    if not wait_until(lambda: reports(kube, namespace, reported_by, sha), timeout_s):
+    if not _await_loaded(fault, config_map, lambda: reports(kube, namespace, reported_by, sha), timeout_s):
         raise ActivityFailed(
             f"configmap {namespace}/{config_map}: not every pod behind {reported_by['service']} reports the changed "
             f"{key} after {timeout_s:g} s; see its /state"
         )
     return fault.in_force(config_sha256=sha, pods=len(before))
+
+
+def _await_loaded(fault: Fault, config_map: str, loaded: Callable[[], bool], timeout_s: float) -> bool:
+    """Wait until the pods have loaded the change; have their kubelets look again every few seconds, where we may."""
+    deadline = time.monotonic() + timeout_s
+    for turn in itertools.count(1):
+        left = deadline - time.monotonic()
+        try:
+            look_again(fault.kube, fault.namespace, config_map, ClearAnnotation.prefix + fault.id, str(turn))
+        except ApiException as problem:
+            evidence.record(
+                "note", text=f"pods cannot be annotated, so their kubelets take their time: {said(problem)}"
+            )
+            return wait_until(loaded, left)
+        if wait_until(loaded, min(_AGAIN_S, left)):
+            return True
+        if left < _AGAIN_S:
+            break
+    return False
 
 
 def changed(old: str, replace: list[dict[str, str]] | None, value: str | None) -> str:
@@ -98,9 +128,10 @@ def config_sha256(data: dict[str, str]) -> str:
 def states(kube: Kube, namespace: str, reported_by: dict[str, str]) -> list[State]:
     """`/state` of each ready pod behind the reporting Service. Raises ActivityFailed when there is none."""
     service = reported_by["service"]
-    addresses = ready_addresses(kube, namespace, service, reported_by.get("port", "http"))
-    if not addresses:
+    endpoints = ready_endpoints(kube, namespace, service, reported_by.get("port", "http"))
+    if not endpoints:
         raise ActivityFailed(f"service {namespace}/{service}: 0 ready pods, expected at least 1 to report its config")
+    addresses = [reach.pod_address(kube, namespace, endpoint) for endpoint in endpoints]
     return [exchange(f"http://{address}:{port}/state") for address, port in addresses]
 
 

@@ -10,7 +10,7 @@ from chaoslib.exceptions import ActivityFailed
 from gameday import evidence
 from gameday.activities import network, proxied, templates
 from gameday.activities.fault import EXPECTED, activity
-from gameday.activities.targets import deployments_available, ready_addresses
+from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import connect_from_environment
 from gameday.ledger import Entry, Ledger, NoUndo, Outcome, SetReplicas, SetSelector, revert
 from gameday.ledger.calls import said, wait_until
@@ -23,7 +23,7 @@ __all__ = ["revert_faults"]
 
 
 @activity("revert-faults", undoes=True)
-def revert_faults(namespace: str, timeout_s: float = 30.0) -> list[dict[str, Any]]:
+def revert_faults(namespace: str, timeout_s: float = 90.0) -> list[dict[str, Any]]:
     """Undo every fault in the namespace's ledger, newest first, and wait until each undo has had its effect.
 
     It is the undo, and safe to play again: an empty ledger is fine. Two facts are recorded for each fault:
@@ -107,7 +107,7 @@ def _is_effective(kube: Kube, namespace: str, entry: Entry) -> bool:
                 deployments.extend(operation.deployments)
             case SetSelector():
                 selector = proxied.proxy_selector(operation.service)
-                behind = ready_addresses(kube, namespace, operation.service)
+                behind = ready_endpoints(kube, namespace, operation.service)
                 if not behind or leads_to(kube, namespace, operation.service, selector):
                     return False
             case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,7 @@ def revert(context: str | None, namespace: str | None, *, all_namespaces: bool) 
     """
     from gameday.cli.output import show_leftovers
     from gameday.ledger import revert as undo
+    from gameday.runner.proof import UNREACHABLE
 
     target = _target(context, namespace, all_namespaces=all_namespaces)
     kube, names = _namespaces_meant(target, namespace, all_namespaces=all_namespaces)
@@ -75,7 +77,8 @@ def revert(context: str | None, namespace: str | None, *, all_namespaces: bool) 
     else:
         click.echo(f"gameday: {len(outcomes) - left} undone" + (f", {left} left" if left else ""))
     if all_namespaces:
-        show_leftovers(target)
+        with contextlib.suppress(*UNREACHABLE):  # a courtesy: not everybody may list namespaces
+            show_leftovers(target)
     return EXIT_DIRTY if left else 0
 
 

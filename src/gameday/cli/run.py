@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from gameday.runner.gameday import Outcome
     from gameday.runner.plan import Planned
     from gameday.runner.progress import Progress
+    from gameday.runner.rendering import Renderer
     from gameday.runner.single import Stop
+    from gameday.runner.target import Target
 
 __all__ = ["run"]
 
@@ -37,6 +39,18 @@ __all__ = ["run"]
               metavar="DIR", help="Where journals and the HTML report go.")  # fmt: skip
 @click.option("--context", help="Run on this cluster (default: a private one that ends with the run).")
 @click.option("--namespace", help="Attack the storefront that is there, one experiment at a time.")
+@click.option("--image", envvar="GAMEDAY_IMAGE", metavar="NAME",
+              help="The storefront's image, as your cluster finds it (default: gameday/storefront:dev).")  # fmt: skip
+@click.option(
+    "--reach",
+    type=click.Choice(["auto", "cluster", "nodeport", "port-forward"]),
+    default="auto",
+    envvar="GAMEDAY_REACH",
+    show_default=True,
+    help="How to get at the shop: by Service addresses if they lead there from here, else by port-forward.",
+)
+@click.option("--shop-url", envvar="GAMEDAY_SHOP_URL", metavar="URL",
+              help="Where shoppers go instead, with --namespace: your ingress or load balancer.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
 @click.option("--allow-process", is_flag=True, help="Let experiments run commands on this machine.")
 def run(**options: Any) -> int:
@@ -67,6 +81,8 @@ def _refuse_contradictions(options: dict[str, Any]) -> None:
         raise click.UsageError("--namespace attacks the storefront as it is; --weakness would change it: choose one")
     if options["namespace"] and (options["jobs"] or 1) > 1:
         raise click.UsageError("--namespace runs one experiment at a time; leave --jobs out")
+    if options["shop_url"] and not options["namespace"]:
+        raise click.UsageError("--shop-url leads to one shop: say with --namespace which, or leave it out")
 
 
 def _run(planned: list[Planned], catalogue: Catalogue, options: dict[str, Any]) -> int:
@@ -95,22 +111,21 @@ def _game_day(
 ) -> Outcome:
     """Find or start the cluster, run the plan on it, and stop the cluster if it is ours."""
     from gameday.runner.gameday import GameDay, new_run_id
-    from gameday.runner.plan import default_deadline_s, default_jobs
-    from gameday.runner.prerequisites import check_machine
-    from gameday.runner.rendering import Renderer
-    from gameday.runner.target import choose
+    from gameday.runner.plan import default_deadline_s
+    from gameday.runner.target import existing_for_run, private
 
     began = time.monotonic()
     report, stop, progress = held
-    jobs = 1 if options["namespace"] else min(options["jobs"] or default_jobs(len(planned)), len(planned))
-    renderer = Renderer(catalogue)
-    if not options["namespace"]:
-        for weakness in dict.fromkeys(one.weakness for one in planned):
-            manifests = renderer.render(weakness)  # what cannot be rendered is found out before anything is started
-            check_machine(manifests, storefronts=jobs)
+    named = existing_for_run(options["context"], options["namespace"])
+    embedded = named is None or named.embedded
+    _tell_children(options, embedded=embedded)
+    jobs = _jobs(len(planned), named, options)
+    renderer = _renderer(planned, catalogue, options, jobs if embedded else 0)
     run_id = new_run_id()
-    target = choose(run_id, options["context"], options["namespace"])
+    target = named or private(run_id)
     progress.planned(planned, jobs)
+    if not embedded and target.namespace is None:
+        _name_leftovers(target, progress)
     try:
         return GameDay(
             plan=planned,
@@ -123,7 +138,61 @@ def _game_day(
             seed=options["seed"] if options["seed"] is not None else int.from_bytes(os.urandom(3), "big"),
             jobs=jobs,
             began=began,
-            deadline_s=options["deadline"] or default_deadline_s(len(planned), jobs),
+            deadline_s=options["deadline"] or default_deadline_s(len(planned), jobs, embedded=embedded),
         ).run()
     finally:
         target.end()
+
+
+def _tell_children(options: dict[str, Any], *, embedded: bool) -> None:
+    """Put into the environment what the experiments' processes go by; refuse what an embedded cluster has not."""
+    if embedded and options["reach"] not in ("auto", "cluster"):
+        raise click.UsageError(f"--reach {options['reach']}: an embedded cluster is reached directly; leave it out")
+    if embedded and options["image"]:
+        raise click.UsageError("--image: an embedded cluster runs this very installation; leave it out")
+    for variable, name in (("GAMEDAY_REACH", "reach"), ("GAMEDAY_SHOP_URL", "shop_url"), ("GAMEDAY_IMAGE", "image")):
+        os.environ.pop(variable, None)
+        if options[name]:
+            os.environ[variable] = options[name]
+
+
+def _jobs(planned: int, named: Target | None, options: dict[str, Any]) -> int:
+    """How many storefronts side by side: as asked, else what this machine and the cluster carry."""
+    from gameday.runner.plan import default_jobs
+
+    if options["namespace"]:
+        return 1
+    most = default_jobs(planned) if named is None or named.embedded else min(default_jobs(planned), named.room())
+    return min(options["jobs"] or most, planned)
+
+
+def _renderer(planned: list[Planned], catalogue: Catalogue, options: dict[str, Any], storefronts: int) -> Renderer:
+    """What renders the storefronts; `storefronts`: how many of them this machine must carry, 0 for another cluster.
+
+    What cannot be rendered is found out before anything is started.
+    """
+    from gameday.runner.prerequisites import check_machine
+    from gameday.runner.rendering import Renderer
+
+    overlay = "embedded" if storefronts else "plain"
+    renderer = Renderer(catalogue, overlay=overlay, image=options["image"], node_port=options["reach"] == "nodeport")
+    if not options["namespace"]:
+        for weakness in dict.fromkeys(one.weakness for one in planned):
+            manifests = renderer.render(weakness)
+            if storefronts:
+                check_machine(manifests, storefronts=storefronts)
+    return renderer
+
+
+def _name_leftovers(target: Target, progress: Progress) -> None:
+    """What runs that were killed have left on a cluster that lives on, and how to be rid of it."""
+    from gameday.runner.leftovers import find_leftovers
+    from gameday.runner.proof import UNREACHABLE
+
+    try:
+        found = find_leftovers(target)
+    except UNREACHABLE as problem:  # a courtesy: not everybody may list namespaces
+        progress.note(f"what killed runs have left cannot be told: {getattr(problem, 'reason', None) or problem}")
+        return
+    for one in found:
+        progress.note(f"namespace {one.namespace} was left by run {one.run_id}, which is over: {one.delete_command}")

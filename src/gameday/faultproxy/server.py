@@ -49,8 +49,11 @@ class Settings:
             raise SettingsError(
                 f"ROUTES must be like 8080=8080,1025=1025 and CONTROL_PORT a number: {problem}"
             ) from None
-        # Every interface, unless the pod's address is given: a pod's network is its own.
-        address = environment.get("POD_IP") or "0.0.0.0"  # noqa: S104
+        # Every interface, for a port-forward comes by the pod's own loopback; but where pods have an address on the
+        # machine's loopback, that alone: only there they share a network.
+        address = environment.get("POD_IP", "")
+        if not address.startswith("127."):
+            address = "0.0.0.0"  # noqa: S104
         return cls(address, routes, environment["UPSTREAM_HOST"], control_port, environment["CONTROL_TOKEN"])
 
 

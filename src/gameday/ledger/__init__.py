@@ -9,6 +9,7 @@ ever executed that this package does not know by name, and no secret is copied i
 from gameday.ledger.book import LEDGER_NAME, Ledger
 from gameday.ledger.calls import LedgerError
 from gameday.ledger.entries import (
+    ClearAnnotation,
     ClearDelay,
     DeleteMade,
     Entry,
@@ -26,6 +27,7 @@ from gameday.ledger.undoing import Outcome, revert
 
 __all__ = [
     "LEDGER_NAME",
+    "ClearAnnotation",
     "ClearDelay",
     "DeleteMade",
     "Entry",

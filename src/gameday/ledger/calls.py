@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from urllib3.exceptions import HTTPError
 
-from gameday.kube import ApiException
+from gameday.kube import ApiException, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,4 +75,4 @@ def said(problem: BaseException) -> str:
         except (ValueError, TypeError, KeyError):
             message = problem.reason
         return f"the API answered {problem.status}: {message}"
-    return " ".join(str(problem).split()) or type(problem).__name__
+    return one_line(problem)

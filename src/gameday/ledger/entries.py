@@ -82,6 +82,20 @@ class ClearDelay:
 
 
 @dataclass(frozen=True)
+class ClearAnnotation:
+    """Take an annotation off all pods: that makes their kubelets look at their ConfigMaps, as its coming did."""
+
+    op: ClassVar[str] = "clear-annotation"
+    prefix: ClassVar[str] = "refresh.gameday.dev/"
+    annotation: str
+
+    def __post_init__(self) -> None:
+        """Refuse an annotation that is none of ours."""
+        if not self.annotation.startswith(self.prefix):
+            raise EntryError(f"annotation is {self.annotation[:60]!r}, expected one that begins with {self.prefix}")
+
+
+@dataclass(frozen=True)
 class NoUndo:
     """Nothing to put back: Kubernetes replaces what was taken. `deployments` are those to become available again."""
 
@@ -89,9 +103,9 @@ class NoUndo:
     deployments: tuple[str, ...] = ()
 
 
-Operation = SetReplicas | SetSelector | SetConfig | DeleteMade | ClearDelay | NoUndo
+Operation = SetReplicas | SetSelector | SetConfig | DeleteMade | ClearDelay | ClearAnnotation | NoUndo
 _OPERATIONS: dict[str, type[Operation]] = {
-    kind.op: kind for kind in (SetReplicas, SetSelector, SetConfig, DeleteMade, ClearDelay, NoUndo)
+    kind.op: kind for kind in (SetReplicas, SetSelector, SetConfig, DeleteMade, ClearDelay, ClearAnnotation, NoUndo)
 }
 
 

@@ -8,7 +8,16 @@ from typing import Any
 
 from gameday.ledger.book import LEDGER_NAME
 from gameday.ledger.decisions import selector_change
-from gameday.ledger.entries import ClearDelay, DeleteMade, NoUndo, Operation, SetConfig, SetReplicas, SetSelector
+from gameday.ledger.entries import (
+    ClearAnnotation,
+    ClearDelay,
+    DeleteMade,
+    NoUndo,
+    Operation,
+    SetConfig,
+    SetReplicas,
+    SetSelector,
+)
 from gameday.ledger.proxies import ProxyNames
 
 
@@ -30,18 +39,21 @@ def forget_command(context: str, namespace: str, fault_id: str) -> str:
 def _arguments(operation: Operation) -> list[str]:
     match operation:
         case SetReplicas():
-            return ["scale", "deployment", operation.deployment, f"--replicas={operation.old}"]
+            arguments = ["scale", "deployment", operation.deployment, f"--replicas={operation.old}"]
         case SetSelector():
             selector = selector_change(operation.fault, operation.old)
-            return _patch("service", operation.service, {"spec": {"selector": selector}})
+            arguments = _patch("service", operation.service, {"spec": {"selector": selector}})
         case SetConfig():
-            return _patch("configmap", operation.config_map, {"data": operation.old})
+            arguments = _patch("configmap", operation.config_map, {"data": operation.old})
         case DeleteMade():
-            return ["delete", operation.kind.lower(), operation.name, "--ignore-not-found"]
+            arguments = ["delete", operation.kind.lower(), operation.name, "--ignore-not-found"]
         case ClearDelay():
-            return ["rollout", "restart", f"deployment/{ProxyNames(operation.service).proxy}"]
+            arguments = ["rollout", "restart", f"deployment/{ProxyNames(operation.service).proxy}"]
+        case ClearAnnotation():
+            arguments = ["annotate", "pods", "--all", f"{operation.annotation}-"]
         case NoUndo():
-            return ["get", "pods"]
+            arguments = ["get", "pods"]
+    return arguments
 
 
 def _patch(kind: str, name: str, body: dict[str, Any]) -> list[str]:

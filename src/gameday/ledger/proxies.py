@@ -9,6 +9,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gameday import reach
 from gameday.ledger.calls import find
 from gameday.ledger.exchange import ExchangeError, exchange
 
@@ -59,11 +60,10 @@ class ProxyControl:
         self.service = service
         names = ProxyNames(service)
         secret = find(kube.core.read_namespaced_secret, names.proxy, namespace)
-        control = find(kube.core.read_namespaced_service, names.control, namespace)
-        if secret is None or control is None:
+        if secret is None or find(kube.core.read_namespaced_service, names.control, namespace) is None:
             raise ExchangeError(f"service {namespace}/{service}: there is no fault proxy before it; insert one first")
         self._token = base64.b64decode(secret.data[TOKEN_KEY]).decode()
-        self._base = f"http://{control.spec.cluster_ip}:{control.spec.ports[0].port}"
+        self._base = reach.service_url(kube, namespace, names.control)
 
     def faults(self) -> dict[str, Any]:
         """The faults that the proxy applies now, by id."""

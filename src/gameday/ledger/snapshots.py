@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from kubernetes.client import NetworkingV1Api
+
 from gameday.ledger.book import LEDGER_NAME
 from gameday.ledger.calls import persist
 
@@ -21,7 +23,7 @@ _SHOWN = 60
 
 
 def snapshot(kube: Kube, namespace: str) -> Snapshot:
-    """The Deployments, Services, ConfigMaps and Secrets of a namespace, as JSON-ready data.
+    """The Deployments, Services, ConfigMaps, Secrets and NetworkPolicies of a namespace, as JSON-ready data.
 
     Left out: status and other fields that the server keeps, the ledger, and what Kubernetes itself puts
     into each namespace. Raises ApiException or a connection error after 5 s of trying.
@@ -33,6 +35,7 @@ def snapshot(kube: Kube, namespace: str) -> Snapshot:
         ("service", core.list_namespaced_service),
         ("configmap", core.list_namespaced_config_map),
         ("secret", core.list_namespaced_secret),
+        ("networkpolicy", NetworkingV1Api(kube.client).list_namespaced_network_policy),
     ):
         for item in persist(call, namespace).items:
             obj = kube.plain(item)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gameday.kube import ApiException, Kube
-from gameday.ledger import objects
+from gameday.ledger import objects, refresh
 from gameday.ledger.book import LEDGER_NAME, Ledger
 from gameday.ledger.calls import CONFLICT, LedgerError, persist, said, wait_until
 from gameday.ledger.decisions import Decision, decide
 from gameday.ledger.entries import (
+    ClearAnnotation,
     ClearDelay,
     DeleteMade,
     Entry,
@@ -129,6 +130,9 @@ def _undo(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str
             return _delete(kube, namespace, operation, entry.id)
         case ClearDelay():
             return _clear(kube, namespace, operation, entry.id)
+        case ClearAnnotation():
+            refresh.clear(kube, namespace, operation.annotation)
+            return ""
         case NoUndo():
             return "nothing to put back"
 

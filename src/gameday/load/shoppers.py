@@ -32,7 +32,7 @@ class Plan:
     seed: int = 1
     rate_per_s: float = 15.0
     mix: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_MIX))
-    max_duration_s: float = 120.0
+    max_duration_s: float = 600.0
     carts: int = 6
     stock: Stock = field(default_factory=Stock)
 

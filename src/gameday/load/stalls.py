@@ -65,9 +65,9 @@ class Heartbeat:
         with self._lock:
             last = self._stalls[-1] if self._stalls else None
             if last is not None and start <= last.end + 2 * BEAT_S:
-                if end <= last.end:
+                if last.start <= start and end <= last.end:
                     return
-                self._stalls[-1] = Stall(last.start, end)
+                self._stalls[-1] = Stall(min(start, last.start), max(end, last.end))
             else:
                 self._stalls.append(Stall(start, end))
         evidence.record("stall", gap_s=round(end - start, 3), seen_by=seen_by, start=start, end=end)

@@ -217,6 +217,7 @@ def _fault(fault: str, events: list[Json], origin: float) -> FaultRow:
 def _facts(about: Json, said: Json, timeline: Timeline | None) -> list[tuple[str, str]]:
     """The small print of a run."""
     facts = [("namespace", about.get("namespace")), ("context", about.get("context")), ("seed", about.get("seed"))]
+    facts += [("reached by", about.get("reach"))]
     facts += [("storefront ready after", _seconds(about.get("storefront_ready_s")))]
     facts += [("the weakness should violate", about.get("weakness_violates"))]
     facts += [("violated", ", ".join(map(str, said.get("violated") or [])))]

@@ -32,6 +32,8 @@ __all__ = [
 UP = "up"
 """In place of a run's id: the storefront of `gameday up`, which is meant to stay."""
 _POLL_S = 0.1
+_POD_SECURITY = "pod-security.kubernetes.io/enforce"
+"""Clusters from 1.25 on (1.23 by default) refuse pods in it that do not keep to that standard."""
 _CREATE = {  # kind: (which API of the client, its method)
     "ConfigMap": ("core", "create_namespaced_config_map"),
     "Secret": ("core", "create_namespaced_secret"),
@@ -47,7 +49,8 @@ class StopAskedError(Exception):
 
 def create_namespace(kube: Kube, name: str, run_id: str) -> None:
     """Make a namespace that takes part in experiments and says which run made it (`up` is none: it stays)."""
-    meta: dict[str, Any] = {"name": name, "labels": {ALLOWED_LABEL: "true", RUN_LABEL: run_id}}
+    labels = {ALLOWED_LABEL: "true", RUN_LABEL: run_id, _POD_SECURITY: "restricted"}
+    meta: dict[str, Any] = {"name": name, "labels": labels}
     if run_id != UP:
         meta["annotations"] = {RUNNER_ANNOTATION: this_runner()}
     kube.core.create_namespace({"metadata": meta}, _request_timeout=10)

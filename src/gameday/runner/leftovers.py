@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gameday.runner.target import Target
 
-__all__ = ["RUNNER_ANNOTATION", "RUN_LABEL", "Leftover", "find_leftovers", "this_runner"]
+__all__ = ["RUNNER_ANNOTATION", "RUN_LABEL", "Leftover", "delete_command", "find_leftovers", "this_runner"]
 
 RUN_LABEL = "gameday.dev/run"
 RUNNER_ANNOTATION = "gameday.dev/runner"
@@ -38,14 +38,15 @@ def find_leftovers(target: Target) -> list[Leftover]:
     """The namespaces on a cluster whose runs have ended. One that another machine's run made is not judged."""
     found: Any = target.connect().core.list_namespace(label_selector=RUN_LABEL, _request_timeout=5)
     return [
-        Leftover(item.metadata.name, item.metadata.labels[RUN_LABEL], _delete_command(target, item.metadata.name))
+        Leftover(item.metadata.name, item.metadata.labels[RUN_LABEL], delete_command(target, item.metadata.name))
         for item in found.items
         if item.metadata.deletion_timestamp is None
         and _is_dead((item.metadata.annotations or {}).get(RUNNER_ANNOTATION))
     ]
 
 
-def _delete_command(target: Target, namespace: str) -> str:
+def delete_command(target: Target, namespace: str) -> str:
+    """The shell command that deletes a namespace of a cluster."""
     where = ["--kubeconfig", str(target.kubeconfig), "--context", target.context]
     return shlex.join(["kubectl", *where, "delete", "namespace", namespace])
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.books import fetch
-from gameday.activities.session import service_url
 from gameday.kube import ApiException
+from gameday.reach import service_url
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -55,9 +55,9 @@ def default_jobs(planned: int) -> int:
     )
 
 
-def default_deadline_s(planned: int, jobs: int) -> float:
+def default_deadline_s(planned: int, jobs: int, *, embedded: bool = True) -> float:
     """Seconds after which a game day is stuck rather than slow: a hang must not hold up a pipeline for ever."""
-    return 120.0 + 180.0 * -(-planned // jobs)
+    return 120.0 + (180.0 if embedded else 420.0) * -(-planned // jobs)
 
 
 def lint_all(files: list[Path], catalogue: Catalogue, *, allow_process: bool = False) -> list[Linted]:

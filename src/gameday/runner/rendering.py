@@ -1,7 +1,7 @@
 """The storefront's manifests as plain objects, by the kustomize that is inside kubectl.
 
-A weakness is a kustomize component; it is laid over the embedded overlay by a
-temporary kustomization outside the project, which refers to both by relative path.
+A weakness is a kustomize component; it is laid over an overlay by a temporary
+kustomization outside the project, which refers to both by relative path.
 """
 
 from __future__ import annotations
@@ -15,23 +15,32 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from gameday.runner.errors import EnvironmentFailure
+from gameday.runner.errors import EnvironmentFailure, InvalidRequest
 
 if TYPE_CHECKING:
     from gameday.runner.catalogue import Catalogue
 
-__all__ = ["Renderer", "kubectl"]
+__all__ = ["STOREFRONT", "Renderer", "kubectl", "split_image"]
 
 Manifest = dict[str, Any]
+STOREFRONT = "gameday/storefront"
+"""The image of everything but Envoy and PostgreSQL, as the manifests name it."""
+
 _TIMEOUT_S = 30
+_NODE_PORT = '[{"op": "add", "path": "/spec/type", "value": "NodePort"}]'
 
 
 class Renderer:
     """Renders the storefront once for each weakness; safe to share between threads."""
 
-    def __init__(self, catalogue: Catalogue, *, overlay: str = "embedded") -> None:
+    def __init__(
+        self, catalogue: Catalogue, *, overlay: str = "embedded", image: str | None = None, node_port: bool = False
+    ) -> None:
+        """Render that overlay, with another image than STOREFRONT if it is given, and edge on any free `node_port`."""
         self._catalogue = catalogue
         self._overlay = overlay
+        self._image = image
+        self._node_port = node_port
         self._done: dict[str | None, list[Manifest]] = {}
         self._lock = threading.Lock()
 
@@ -55,8 +64,29 @@ class Renderer:
             }
             if weakness is not None:
                 text["components"] = [os.path.relpath(self._catalogue.weaknesses()[weakness].resolve(), folder)]
+            if self._image is not None:
+                text["images"] = [{"name": STOREFRONT, **split_image(self._image)}]
+            if self._node_port:
+                text["patches"] = [{"target": {"kind": "Service", "name": "edge"}, "patch": _NODE_PORT}]
             (folder / "kustomization.yaml").write_text(yaml.safe_dump(text))
             return _load(_run([str(kubectl()), "kustomize", str(folder)]))
+
+
+def split_image(image: str) -> dict[str, str]:
+    """An image's name as kustomize wants it: `registry:5000/name:tag@digest` in parts. Raises InvalidRequest.
+
+    >>> split_image("registry:5000/shop:1")
+    {'newName': 'registry:5000/shop', 'newTag': '1'}
+    """
+    name, _, digest = image.partition("@")
+    folder, slash, last = name.rpartition("/")
+    last, _, tag = last.partition(":")
+    if not last or any(c.isspace() for c in image) or (digest and not digest.startswith("sha256:")):
+        raise InvalidRequest(f"--image {image!r} is no image's name, expected registry/name:tag")
+    parts = {"newName": f"{folder}{slash}{last}"}
+    if digest:
+        return parts | {"digest": digest}
+    return parts | {"newTag": tag or "latest"}
 
 
 def kubectl() -> Path:

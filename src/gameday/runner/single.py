@@ -11,14 +11,16 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from gameday import evidence
+from gameday import evidence, reach
 from gameday.activities.books import BooksError
 from gameday.ledger import Ledger, snapshot
 from gameday.runner import deploy, logs
 from gameday.runner.child import Child, Tail
 from gameday.runner.errors import GamedayError, InvalidRequest
+from gameday.runner.leftovers import delete_command
 from gameday.runner.outcome import Ending, Judged, fold
 from gameday.runner.proof import UNREACHABLE, Proof, undo_and_prove
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["Result", "SingleRun", "Stop"]
 
 _POLL_S = 0.1
+_READY_ELSEWHERE_S = 180.0
+"""A cluster that is not ours may have to pull images first."""
 _WORDS = {
     "phase": "{phase}",
     "fault-in-force": "fault in force: {kind} on {on}",
@@ -95,6 +99,7 @@ class SingleRun:
     _began: float = field(default_factory=time.monotonic)
     _facts: dict[str, Any] = field(default_factory=dict)
     _cut_short: bool = False
+    _made_namespace: bool = False
     _refused: str | None = None
 
     def execute(self) -> Result:
@@ -124,23 +129,29 @@ class SingleRun:
                     logs.save_mails(self.kube, self.namespace, self.folder / "mails.jsonl")
         judged = self._judge(code, proof, trouble, child)
         try:
-            self._keep(judged, proof, owned=owned)
+            self._keep(judged, proof)
         except OSError as problem:
             if judged.verdict != "dirty":  # what was left behind, and how to mend it, must be told all the same
                 judged = Judged("error", f"the journal cannot be written: {problem}; free some space and run again")
         return Result(self.planned, judged, time.monotonic() - self._began, self.folder)
 
     def _provide_storefront(self, *, owned: bool) -> None:
-        """Deploy a storefront of our own, or wait for the one that is there; within its 60 s."""
+        """Deploy a storefront of our own, or wait for the one that is there."""
         began = time.monotonic()
         if self.stop.asked():
             raise deploy.StopAskedError
         if owned:
             deploy.create_namespace(self.kube, self.namespace, self.run_id)
+            self._made_namespace = True
             deploy.apply(self.kube, self.namespace, self.renderer.render(self.planned.weakness))
-        deploy.await_ready(self.kube, self.namespace, stopped=self.stop.asked)
-        self._facts["storefront_ready_s"] = round(time.monotonic() - began, 2)
-        self.tell("ready", f"storefront ready in {time.monotonic() - began:.1f} s")
+        bound_s = 60.0 if self.target.embedded else _READY_ELSEWHERE_S
+        deploy.await_ready(self.kube, self.namespace, timeout_s=bound_s, stopped=self.stop.asked)
+        self._facts |= {
+            "storefront_ready_s": round(time.monotonic() - began, 2),
+            "reach": reach.described(self.kube, self.namespace),
+        }
+        by = "" if self.target.embedded else f", reached by {self._facts['reach']}"
+        self.tell("ready", f"storefront ready in {time.monotonic() - began:.1f} s{by}")
 
     def _refuse_old_faults(self) -> None:
         """A shop with an earlier run's faults in it is no baseline, and its state nothing to restore."""
@@ -204,7 +215,7 @@ class SingleRun:
             )
         )
 
-    def _keep(self, judged: Judged, proof: Proof, *, owned: bool) -> None:
+    def _keep(self, judged: Judged, proof: Proof) -> None:
         """Write the journal with the final verdict, save logs, delete the namespace."""
         try:
             self._write_journal(judged, proof)
@@ -214,9 +225,16 @@ class SingleRun:
                 elif judged.verdict != "invalid" and not self.stop.asked():
                     logs.save_all(self.kube, self.namespace, self.folder / "logs")
         finally:  # a full disk is no reason to leave a storefront behind
-            if owned and self.clean_up and judged.verdict != "dirty":
-                with contextlib.suppress(*UNREACHABLE):
-                    deploy.delete_namespace(self.kube, self.namespace, wait_s=0.0 if self.stop.asked() else 5.0)
+            if self._made_namespace and self.clean_up and judged.verdict != "dirty":
+                self._delete_namespace()
+
+    def _delete_namespace(self) -> None:
+        try:
+            deploy.delete_namespace(self.kube, self.namespace, wait_s=0.0 if self.stop.asked() else 5.0)
+        except UNREACHABLE as problem:
+            if getattr(problem, "status", None) != HTTPStatus.NOT_FOUND:
+                how = delete_command(self.target, self.namespace)
+                self.tell("left", f"the storefront could not be deleted; do so: {how}")
 
     def _journal(self) -> dict[str, Any]:
         try:

@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from urllib3.exceptions import HTTPError
+
 from gameday.kube import ApiException, ClusterUnreachableError, Kube, connect
 from gameday.runner.errors import EnvironmentFailure, InvalidRequest
 
 if TYPE_CHECKING:
     from gameday.cluster import Running
 
-__all__ = ["LOCAL", "Target", "check_namespace", "choose", "existing", "private"]
+__all__ = ["LOCAL", "Target", "check_namespace", "existing", "existing_for_run", "private"]
 
 LOCAL = "local"
 """The name of the embedded cluster that `gameday up` starts."""
 
 _PREFIX = "gameday-"
+_PROCESSORS_A_STOREFRONT = 2.0
+"""A storefront under shoppers uses about one, and what Kubernetes itself does for it another."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,20 @@ class Target:
     running: Running | None = None
     namespace: str | None = None
     host: str = ""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is one of ours."""
+        return self.running is not None
+
+    def room(self) -> int:
+        """How many storefronts a cluster that is not ours carries side by side; 1 where its nodes cannot be seen."""
+        try:
+            nodes = self.connect().core.list_node(_request_timeout=5).items
+        except (ApiException, HTTPError, OSError):
+            return 1
+        processors = sum(_processors((node.status.allocatable or {}).get("cpu", "0")) for node in nodes)
+        return max(1, int(processors / _PROCESSORS_A_STOREFRONT))
 
     def connect(self) -> Kube:
         """A connection of one's own (a thread should not share one that is busy)."""
@@ -81,17 +99,13 @@ def existing(context: str | None, namespace: str | None = None) -> Target:
     return Target(**{**vars(target), "namespace": namespace})
 
 
-def choose(run_id: str, context: str | None, namespace: str | None) -> Target:
-    """Where a game day runs: in place in a namespace, on a named cluster, else on a private one."""
+def existing_for_run(context: str | None, namespace: str | None) -> Target | None:
+    """Where a game day runs: in place in a namespace, or in fresh ones of a named cluster; None: on a private one."""
     if context is None and namespace is None:
-        return private(run_id)
+        return None
     target = existing(context, namespace)
     if namespace is not None:
         check_namespace(target.connect(), namespace)
-    elif target.running is None:
-        raise InvalidRequest(
-            f"context {target.context} is not an embedded cluster: deploy the storefront there and say --namespace"
-        )
     return target
 
 
@@ -132,6 +146,12 @@ def _of_kubeconfig(context: str | None) -> Target:
         raise EnvironmentFailure(str(problem)) from problem
     file = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
     return Target(Path(file), kube.context, lasting=True, host=_host(kube))
+
+
+def _processors(quantity: str) -> float:
+    """A Kubernetes quantity of processors: `1930m` or `4`; 0 for anything else."""
+    number, unit = (quantity[:-1], 1000.0) if quantity.endswith("m") else (quantity, 1.0)
+    return float(number) / unit if number.replace(".", "", 1).isdigit() else 0.0
 
 
 def _host(kube: Kube) -> str:

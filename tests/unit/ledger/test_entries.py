@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gameday.ledger import (
+    ClearAnnotation,
     ClearDelay,
     DeleteMade,
     Entry,
@@ -26,6 +27,7 @@ OPERATIONS: list[Operation] = [
     SetConfig("mailer-config", "u3", {"a": "old", "b": None}, {"a": "new", "b": "made"}),
     DeleteMade("Deployment", "web-gameday-proxy"),
     ClearDelay("catalog"),
+    ClearAnnotation("refresh.gameday.dev/misconfigure-1"),
     NoUndo(("web", "cart")),
 ]
 
@@ -69,6 +71,7 @@ def entry_with(**changes: Any) -> str:
             "old is 'True'",
         ),
         (entry_with(undo=[{"op": "clear-delay", "service": ""}]), "expected a text"),
+        (entry_with(undo=[{"op": "clear-annotation", "annotation": "a/b"}]), "annotation is 'a/b'"),
     ],
 )
 def test_an_entry_that_is_not_understood_is_refused_by_name(text: str, says: str) -> None:

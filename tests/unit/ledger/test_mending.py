@@ -6,7 +6,16 @@ import shlex
 
 import pytest
 
-from gameday.ledger import ClearDelay, DeleteMade, NoUndo, Operation, SetConfig, SetReplicas, SetSelector
+from gameday.ledger import (
+    ClearAnnotation,
+    ClearDelay,
+    DeleteMade,
+    NoUndo,
+    Operation,
+    SetConfig,
+    SetReplicas,
+    SetSelector,
+)
 from gameday.ledger.mending import mend_command
 
 
@@ -24,6 +33,7 @@ from gameday.ledger.mending import mend_command
         ),
         (DeleteMade("Service", "s"), ["delete", "service", "s", "--ignore-not-found"]),
         (ClearDelay("web"), ["rollout", "restart", "deployment/web-gameday-proxy"]),
+        (ClearAnnotation("refresh.gameday.dev/a"), ["annotate", "pods", "--all", "refresh.gameday.dev/a-"]),
         (NoUndo(), ["get", "pods"]),
     ],
 )

@@ -46,3 +46,12 @@ def test_a_stall_touches_what_overlaps_it() -> None:
     assert stall.touches(11, 20)
     assert not stall.touches(5, 9.9)
     assert not stall.touches(12.1, 13)
+
+
+def test_stalls_that_overlap_are_one() -> None:
+    """However late one is told of: what began earlier, or lies within, widens what is known and drops nothing."""
+    heartbeat = Heartbeat()
+    for start, end in ((10, 11), (10.2, 10.4), (5, 9), (8, 12)):
+        heartbeat.note(start, end, "a test")
+
+    assert heartbeat.stalls() == [Stall(5, 12)]

@@ -1,0 +1,56 @@
+"""An annotation on pods, set or taken off, so that their kubelets look at them at once.
+
+A kubelet brings ConfigMap volumes up to date when it next looks at their pod: after about a minute, or as soon as
+anything about the pod changes. An annotation changes nothing else: no container sees it, no controller acts on it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from gameday.kube import ApiException
+from gameday.ledger.calls import NOT_FOUND, persist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gameday.kube import Kube
+
+SEEN_S = 0.3
+"""How long a kubelet may take to hear of a change to a ConfigMap: looking earlier, it would see the old one."""
+
+
+def look_again(kube: Kube, namespace: str, config_map: str, annotation: str, value: str) -> None:
+    """Set an annotation on every pod that mounts the ConfigMap, a moment after that was changed.
+
+    Raises ApiException, when pods may not be patched for example, or a connection error.
+    """
+    pods = [pod for pod in _pods(kube, namespace) if _mounts(pod, config_map)]
+    _annotate(kube, namespace, pods, annotation, value)
+
+
+def clear(kube: Kube, namespace: str, annotation: str) -> None:
+    """Take an annotation off every pod that has it, a moment after what it was there for was undone."""
+    pods = [pod for pod in _pods(kube, namespace) if annotation in (pod.metadata.annotations or {})]
+    _annotate(kube, namespace, pods, annotation, None)
+
+
+def _annotate(kube: Kube, namespace: str, pods: Iterable[Any], annotation: str, value: str | None) -> None:
+    for number, pod in enumerate(pods):
+        if number == 0:
+            time.sleep(SEEN_S)
+        try:
+            body = {"metadata": {"annotations": {annotation: value}}}
+            persist(kube.core.patch_namespaced_pod, pod.metadata.name, namespace, body)
+        except ApiException as problem:
+            if problem.status != NOT_FOUND:  # it is gone, and the annotation with it
+                raise
+
+
+def _pods(kube: Kube, namespace: str) -> list[Any]:
+    return list(persist(kube.core.list_namespaced_pod, namespace).items)
+
+
+def _mounts(pod: Any, config_map: str) -> bool:
+    return any(v.config_map is not None and v.config_map.name == config_map for v in pod.spec.volumes or [])

@@ -1,0 +1,135 @@
+"""Game days on the real Kubernetes: fresh storefronts, a port-forward as the only way, and a runner that is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gameday import evidence
+from tests.e2e import realkube
+
+if TYPE_CHECKING:
+    from tests.e2e.realkube import RealKube
+
+GAMEDAY = str(Path(sys.executable).parent / "gameday")
+PROBE = Path(__file__).with_name("reach_probe.py")
+NO_CLUSTER = realkube.why_not()
+pytestmark = [
+    pytest.mark.realkube,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(NO_CLUSTER is not None, reason=NO_CLUSTER or ""),
+]
+
+
+def journals(report: Path) -> dict[str, dict[str, Any]]:
+    """What each run's journal says of gameday."""
+    return {p.parent.name: json.loads(p.read_text())["gameday"] for p in report.glob("*/journal.json")}
+
+
+def objects(cluster: RealKube, namespace: str) -> dict[str, Any]:
+    """Everything that faults change, by kind and name: what users set of it, and pods' annotations."""
+    listed = json.loads(cluster.kubectl("get", "deploy,svc,cm,secret", "-n", namespace, "-o", "json"))["items"]
+    pods = json.loads(cluster.kubectl("get", "pods", "-l", "app=mailer", "-n", namespace, "-o", "json"))["items"]
+    kept = [o for o in listed if o["metadata"]["name"] != "gameday-ledger"]
+    found = {f"{o['kind']} {o['metadata']['name']}": (o.get("spec"), o.get("data")) for o in kept}
+    return found | {f"Pod {p['metadata']['name']}": p["metadata"].get("annotations") for p in pods}
+
+
+def test_a_game_day_in_fresh_namespaces_by_port_forward(real_cluster: RealKube, tmp_path: Path) -> None:
+    """With nothing but the API a whole game day passes, on shop, mailbox, database and fault proxy; all is deleted."""
+    options = ["--context", "realkube", "--reach", "port-forward", "--report", str(tmp_path)]
+    real_cluster.run(
+        GAMEDAY, "run", "no-gift-alert-without-a-registry", "slow-catalog-falls-back", *options, timeout_s=400
+    )
+    said = journals(tmp_path)
+    assert {name: one["verdict"] for name, one in said.items()} == {
+        "no-gift-alert-without-a-registry": "passed",
+        "slow-catalog-falls-back": "passed",
+    }
+    for one in said.values():
+        assert one["run"]["reach"] == "port-forward"
+        left = real_cluster.kubectl("get", "namespace", one["run"]["namespace"], "--ignore-not-found", "-o", "json")
+        assert not left or json.loads(left)["metadata"].get("deletionTimestamp")
+
+
+def test_a_port_forward_outlives_pods_and_tells_its_own_failures_from_theirs(
+    real_cluster: RealKube, real_shop: str
+) -> None:
+    """It finds the pods that are there now; nobody behind a Service is the shop's failure, a lost API never is."""
+    real_cluster.kubectl("create", "service", "clusterip", "nobody", "--tcp=8080:8080", "-n", real_shop)
+    patch = '[{"op": "replace", "path": "/spec/ports/0/name", "value": "http"}]'
+    real_cluster.kubectl("patch", "service", "nobody", "--type=json", "-p", patch, "-n", real_shop)
+    seen = json.loads(real_cluster.run(sys.executable, str(PROBE), real_shop))
+    real_cluster.kubectl("delete", "service", "nobody", "-n", real_shop)
+    assert (seen["answers"], seen["after_all_pods_died"]) == ("200", "200")
+    assert seen["with_no_pod_behind"] == "ConnectionResetError"
+    assert seen["slow_or_troubled_so_far"] == []
+    assert seen["cut_off"] == "ConnectionResetError"
+    assert seen["told"]
+
+
+def test_a_killed_runner_leaves_what_revert_restores(real_cluster: RealKube, real_shop: str, tmp_path: Path) -> None:
+    """Killed with its experiment in the middle of a fault, in place: the ledger undoes all of it, on the pods too."""
+    real_cluster.wait_ready(real_shop)
+    before = objects(real_cluster, real_shop)
+    where = ["--context", "realkube", "--namespace", real_shop]
+    kill_in_the_middle(["no-gift-alert-without-a-registry", *where], tmp_path)
+    assert objects(real_cluster, real_shop) != before
+    real_cluster.run(GAMEDAY, "revert", *where)
+    assert objects(real_cluster, real_shop) == before
+    assert "no fault is on record" in real_cluster.run(GAMEDAY, "ledger", *where)
+
+
+def test_what_a_killed_runner_made_is_named(real_cluster: RealKube, real_shop: str, tmp_path: Path) -> None:
+    """Killed in a namespace of its own: revert undoes the fault and names the namespace; it is no other's shop."""
+    where = ["--context", "realkube"]
+    kill_in_the_middle(["slow-catalog-falls-back", *where, "--reach", "nodeport"], tmp_path)
+    said = real_cluster.run(GAMEDAY, "revert", *where, "-A")
+    assert "2 undone" in said
+    line = next(one for one in said.splitlines() if one.startswith("namespace gd-"))
+    left = line.split()[1].rstrip(":")
+    try:
+        catalog = json.loads(real_cluster.kubectl("get", "service", "catalog", "-n", left, "-o", "json"))
+        assert catalog["spec"]["selector"] == {"app": "catalog"}
+        assert "gameday-proxy" not in real_cluster.kubectl("get", "deploy,svc,secret", "-n", left, "-o", "name")
+        elsewhere = real_cluster.url(real_shop, "edge")
+        options = ["--namespace", left, "--shop-url", elsewhere, "--report", str(tmp_path / "elsewhere")]
+        with pytest.raises(AssertionError, match="exit 2"):
+            real_cluster.run(GAMEDAY, "run", "slow-catalog-falls-back", *where, *options)
+        reason = journals(tmp_path / "elsewhere")["slow-catalog-falls-back"]["reason"]
+        assert "leads to another shop" in reason
+    finally:
+        real_cluster.run(*shlex.split(line.rpartition("; ")[2]), "--wait=false")
+
+
+def kill_in_the_middle(options: list[str], report: Path) -> None:
+    """Run an experiment (the first of `options`), and kill every process of it once its fault is in force."""
+    command = [str(realkube.TOOLS / "realkube"), "exec", GAMEDAY, "run", *options, "--report", str(report)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as runner:
+        await_fault(runner, report / options[0] / evidence.FILE_NAME)
+        for process in [*reversed(descendants(runner.pid)), runner.pid]:
+            os.kill(process, signal.SIGKILL)
+
+
+def await_fault(runner: subprocess.Popen[bytes], file: Path, timeout_s: float = 120) -> None:
+    """Wait until the run has proven a fault in force."""
+    ends = time.monotonic() + timeout_s
+    while not any(fact["event"] == "fault-in-force" for fact in evidence.read(file)):
+        assert runner.poll() is None, f"the run ended with {runner.returncode} before its fault was in force"
+        assert time.monotonic() < ends, f"no fault in force within {timeout_s} s"
+        time.sleep(0.05)  # the file belongs to another process: there is no event to await
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below one, each after its parent."""
+    children = [int(c) for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
+    return [one for child in children for one in (child, *descendants(child))]
