@@ -7,10 +7,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: gameday test realkube lint typecheck lock soak clean help
+REALKUBECONFIG := /var/tmp/realkube/admin.kubeconfig
+RECORDS := tests/contract/records
+
+.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube parity lint typecheck lock fuzz bench soak clean help
 
 help: ## what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 $(STAMP): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) here: install Python 3.11 or later, or say PYTHON=/path/to/python3"; exit 2; }
@@ -34,12 +37,38 @@ ifneq ($(strip $(ARGS)),)
 else
 	@echo "unit tests, four at a time"
 	@$(BIN)/python -m pytest --quiet --numprocesses 4 --dist loadfile tests/unit
+	@echo "contract with Kubernetes, on the embedded cluster"
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile tests/contract
 	@echo "end to end, two files at a time"
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile -m "not realkube" tests/e2e
 endif
 
+contract: $(STAMP) ## what a client of the API can see, on the embedded cluster; ARGS='--cluster KUBECONFIG' for another
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile tests/contract $(ARGS)
+
+contract-real: clients ## the same on the real Kubernetes beside the checkout, where there is one (as root)
+	@echo "contract with Kubernetes, on the real one"
+	@$(BIN)/python -m tests.e2e.realkube $(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile tests/contract --cluster $(REALKUBECONFIG) $(ARGS)
+
+contract-record: $(STAMP) ## both, where both are at hand; keeps what was seen and writes docs/embedded-cluster.md
+	@$(MAKE) --no-print-directory contract ARGS="--record $(RECORDS)/embedded.json"
+	@$(MAKE) --no-print-directory contract-real ARGS="--record $(RECORDS)/1.20.json"
+	@$(MAKE) --no-print-directory contract-docs
+
+contract-docs: $(STAMP) ## write docs/embedded-cluster.md from what was seen last
+	@$(BIN)/python -m tests.contract.documentation
+
+recording: $(STAMP) ## what the game day, kubectl and the Python clients send, recorded; ARGS='CLIENT…' for some of them
+	@$(BIN)/python -m tests.contract.recording $(ARGS)
+
+clients: $(STAMP) ## the other versions of the Kubernetes client that the contract tests use, kept in GAMEDAY_TEST_CACHE
+	@$(BIN)/python -m tests.contract.clients.environments
+
 realkube: $(STAMP) ## the storefront on the real Kubernetes beside the checkout, where there is one (as root)
-	@$(BIN)/python -m pytest --quiet -m realkube tests/e2e/test_realkube.py
+	@$(BIN)/python -m pytest --quiet -m realkube tests/e2e
+
+parity: $(STAMP) ## every experiment on the embedded and on the real cluster; writes docs/parity.md (half an hour); ARGS='--sample 1' for some
+	@$(BIN)/python -m tests.e2e.realkube $(BIN)/python -m tests.bench.parity --context realkube $(ARGS)
 
 lint: $(STAMP) ## style, formatting and the import rules
 	@echo "ruff, import rules"
@@ -49,8 +78,16 @@ typecheck: $(STAMP) ## mypy, strict
 	@echo "mypy"
 	@$(BIN)/mypy --no-error-summary
 
+fuzz: $(STAMP) ## 20,000 random and bent requests to the embedded API; ARGS='--seed N --requests N'
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+bench: $(STAMP) ## the embedded API beside the real one (as root); and the start of pods; writes docs/bench*.md
+	@$(BIN)/python -m tests.e2e.realkube $(BIN)/python -m tests.bench.apiserver $(ARGS)
+	@$(BIN)/python -m tests.bench.pods --output docs/bench-pods.md
+
 soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (an hour and more)
 	@$(BIN)/python -m tests.bench.noise $(ARGS)
+	@[ ! -x ../shared/realkube/realkube ] || $(MAKE) --no-print-directory parity ARGS=
 
 lock: ## resolve the lock file anew, for all supported Pythons (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
