@@ -160,7 +160,8 @@ def _window_doubts(facts: Facts) -> Iterable[str]:
         if finding.verdict == "undecided":
             yield f"{finding.probe} cannot tell: {finding.reason}"
         elif finding.verdict == "violated" and finding.stalled:
-            yield f"{finding.probe} looks violated while this machine stalled: {finding.reason}"
+            stalled = "while this machine, or the way to the cluster, stalled"
+            yield f"{finding.probe} looks violated {stalled}: {finding.reason}"
         elif finding.verdict == "violated":
             yield f"{finding.probe} was violated with no fault proven in force: {finding.reason}"
     if not facts.window_complete or not facts.findings:

@@ -21,7 +21,7 @@ import yaml
 from gameday.cluster import ClusterError, start
 from gameday.kube import connect
 from gameday.runner.deploy import UP
-from gameday.runner.leftovers import RUN_LABEL
+from gameday.runner.leftovers import RUN_LABEL, RUNNER_ANNOTATION
 from tests.e2e.blackhole import BlackHole
 
 if TYPE_CHECKING:
@@ -219,10 +219,23 @@ def test_the_namespace_of_a_killed_run_is_named_until_it_is_deleted(
     assert reverted.returncode == 0, reverted
     assert line in reverted.stdout
     told = surroundings(**environment, PATH=f"{BIN}:{os.environ['PATH']}")
-    delete = [*shlex.split(line.partition("; ")[2]), "--wait=false"]
+    delete = [*shlex.split(line.partition(": ")[2]), "--wait=false"]
     subprocess.run(delete, env=told, check=True, timeout=20, stdout=subprocess.DEVNULL)
     assert "left by run" not in gameday("status", **environment).stdout
     assert proxy.caught == []
+
+
+def test_a_namespace_that_another_machines_run_made_is_named_with_a_doubt(environment: dict[str, str]) -> None:
+    """Whether that run is over cannot be seen from here: it is for somebody to say."""
+    kube = connect(kubeconfig=Path(environment["GAMEDAY_STATE"]) / "local" / "kubeconfig")
+    meta = {"name": "gd-far", "labels": {RUN_LABEL: "abc123"}, "annotations": {RUNNER_ANNOTATION: "boot/4026/7/8"}}
+    kube.core.create_namespace({"metadata": meta})
+    try:
+        said = gameday("status", **environment).stdout
+    finally:
+        kube.core.delete_namespace("gd-far", _preload_content=False)
+    (line,) = [one for one in said.splitlines() if "gd-far" in one]
+    assert "0 min ago by run abc123, on another machine or before a restart; if that run is over: kubectl" in line
 
 
 def await_namespace(environment: dict[str, str], runner: subprocess.Popen[bytes]) -> None:

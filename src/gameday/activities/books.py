@@ -19,6 +19,7 @@ from urllib.error import HTTPError, URLError
 import psycopg
 
 from gameday import reach
+from gameday.ledger.proxies import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -123,7 +124,7 @@ class Database:
     def _connect(self) -> psycopg.Connection[Any]:
         core = self._kube.core
         secret = self._kube.plain(core.read_namespaced_secret("db-credentials", self._namespace, _request_timeout=5))
-        host, port = reach.service_address(self._kube, self._namespace, "db")
+        host, port = reach.service_address(self._kube, self._namespace, origin_of(self._kube, self._namespace, "db"))
         said = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
         self._connection = psycopg.connect(
             host=host,

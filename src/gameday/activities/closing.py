@@ -109,7 +109,7 @@ def _wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
     if not shoppers.running:
         return None, f"the shoppers had gone home; raise max_duration_s ({reason})", bound_s
     if any(stall.touches(began, time.time()) for stall in run.heartbeat.stalls()):
-        return None, f"{reason}, while this machine stalled", bound_s
+        return None, f"{reason}, while this machine, or the way to the cluster, stalled", bound_s
     return False, reason, bound_s
 
 

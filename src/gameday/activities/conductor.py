@@ -20,6 +20,7 @@ from gameday.activities.settings import Settings, SettingsError, read_settings
 from gameday.activities.watcher import HypothesisProbe, Watcher, hypothesis_probes
 from gameday.kube import Kube, connect_from_environment, one_line
 from gameday.ledger import still_in_force
+from gameday.ledger.calls import said
 from gameday.load.samples import Recorder
 from gameday.load.shoppers import Shoppers
 from gameday.load.stalls import Heartbeat
@@ -66,7 +67,7 @@ class Conductor:
         except InterruptExecution:
             raise
         except Exception as problem:  # noqa: BLE001  # chaoslib swallows what a control raises: it must not go on
-            self.error = f"setup: {type(problem).__name__}: {one_line(problem)}"
+            self.error = f"setup: {type(problem).__name__}: {said(problem)}"
         if self.invalid or self.error:
             evidence.record("note", text=self.invalid or self.error)
             raise InterruptExecution(self.invalid or self.error)

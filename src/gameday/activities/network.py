@@ -30,7 +30,7 @@ _TEST_CONNECTS = 3
 
 
 @activity(INSERTED)
-def insert_fault_proxy(namespace: str, service: str, timeout_s: float = 20.0, ttl_s: float = 1200.0) -> dict[str, Any]:
+def insert_fault_proxy(namespace: str, service: str, timeout_s: float = 90.0, ttl_s: float = 1200.0) -> dict[str, Any]:
     """Put a fault proxy, with no fault set, between a Service and its endpoints: before the baseline.
 
     Undone by `remove_fault_proxy` or `gameday.activities.undo.revert_faults`. A Service that has its proxy
@@ -165,7 +165,9 @@ def _create(kube: Kube, namespace: str, service: dict[str, Any], fault_id: str) 
     origin = core.create_namespaced_service(namespace, proxied.origin_object(service, fault_id), _request_timeout=5)
     control = proxied.control_object(name, fault_id, proxied.control_port(made))
     core.create_namespaced_service(namespace, control, _request_timeout=5)
-    deployment = proxied.deployment_object(name, fault_id, made, origin.spec.cluster_ip)
+    beside = kube.plain(persist(kube.apps.list_namespaced_deployment, namespace))["items"]
+    image = proxied.proxy_image(beside)
+    deployment = proxied.deployment_object(name, fault_id, made, origin.spec.cluster_ip, image)
     kube.apps.create_namespaced_deployment(namespace, deployment, _request_timeout=5)
 
 
@@ -183,13 +185,19 @@ def _await_ready(kube: Kube, namespace: str, service: str, deadline: float) -> N
         )
 
     if not wait_until(ready, deadline - time.monotonic()):
+        image = _image(kube, namespace, names.proxy)
         raise ActivityFailed(
-            f"deployment {namespace}/{names.proxy}: the fault proxy is not ready in time, or {service} has no ready "
-            f"pod behind it; see kubectl -n {namespace} describe pods -l {PROXY_LABEL}={service}"
+            f"deployment {namespace}/{names.proxy}: the fault proxy (image {image}) is not ready in time, or {service} "
+            f"has no ready pod behind it; see kubectl -n {namespace} describe pods -l {PROXY_LABEL}={service}"
         )
     control = ProxyControl(kube, namespace, service)
     if not wait_until(lambda: _answers(control), deadline - time.monotonic()):
         control.stats()  # says by its exception what is wrong
+
+
+def _image(kube: Kube, namespace: str, proxy: str) -> str:
+    found = find(kube.apps.read_namespaced_deployment, proxy, namespace)
+    return found.spec.template.spec.containers[0].image if found is not None else "unknown: it is gone"
 
 
 def _answers(control: ProxyControl) -> bool:

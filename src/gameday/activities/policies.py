@@ -21,7 +21,9 @@ _TIMEOUT_S = 5
 
 
 def _activities(experiment: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for activity in [*(experiment.get("method") or []), *(experiment.get("rollbacks") or [])]:
+    probes = (experiment.get("steady-state-hypothesis") or {}).get("probes") or []
+    places = (experiment.get("method"), experiment.get("rollbacks"), probes, experiment.get("controls"))
+    for activity in (one for place in places for one in place or []):
         if "provider" in activity:
             yield str(activity.get("name")), activity["provider"]
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gameday.ledger.decisions import selector_change
 from gameday.ledger.proxies import FAULT_LABEL, PROXY_LABEL, TOKEN_KEY, ProxyNames
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 CONTROL_PORT_NAME = "gameday-control"
 FIRST_UNPRIVILEGED_PORT = 1024
 MAX_NAME = 63
-DEFAULT_IMAGE = "gameday/storefront:dev"
+STOREFRONT = "gameday/storefront"
+"""How the name of an image ends that has the fault proxy in it; its registry may be any."""
+DEFAULT_IMAGE = f"{STOREFRONT}:dev"
 
 Object = dict[str, Any]
 
@@ -124,7 +129,16 @@ def control_object(service: str, fault_id: str, port: int) -> Object:
     return {"metadata": _meta(ProxyNames(service).control, service, fault_id), "spec": spec}
 
 
-def deployment_object(service: str, fault_id: str, made: list[Route], upstream: str) -> Object:
+def proxy_image(deployments: Iterable[Object]) -> str:
+    """The image that a proxy is made of: the one given, or that of the storefront beside it."""
+    images = (c["image"] for d in deployments for c in d["spec"]["template"]["spec"]["containers"])
+    ours = (image for image in images if image.partition("@")[0].rpartition(":")[0].endswith(STOREFRONT))
+    return os.environ.get("GAMEDAY_IMAGE") or next(ours, DEFAULT_IMAGE)
+
+
+def deployment_object(
+    service: str, fault_id: str, made: list[Route], upstream: str, image: str = DEFAULT_IMAGE
+) -> Object:
     """The proxy itself: one pod, no privilege, a port for each route and one for control."""
     names, control = ProxyNames(service), control_port(made)
     labels = proxy_selector(service)
@@ -132,7 +146,7 @@ def deployment_object(service: str, fault_id: str, made: list[Route], upstream: 
     token = {"secretKeyRef": {"name": names.proxy, "key": TOKEN_KEY}}
     container = {
         "name": "proxy",
-        "image": os.environ.get("GAMEDAY_IMAGE") or DEFAULT_IMAGE,
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-m", "gameday.faultproxy"],
         "env": [

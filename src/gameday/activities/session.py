@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gameday import evidence, reach
 from gameday.activities.books import Database, Postbox
 from gameday.activities.proof import fault_window
+from gameday.ledger.proxies import origin_of
 from gameday.verdict import Finding
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Session:
         """Wrap a crowd that is about to be let in."""
         self.namespace, self.kube, self.shoppers = namespace, kube, shoppers
         self.database = Database(kube, namespace)
-        self.postbox = Postbox(reach.service_url(kube, namespace, "postbox"))
+        self.postbox = Postbox(reach.service_url(kube, namespace, origin_of(kube, namespace, "postbox")))
         self.opened_at = time.time()
         self.phase: Phase = "setup"
         self.phases: list[dict[str, Any]] = []

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from gameday.kube import Kube
 
 
+ENDED = ("Failed", "Succeeded")
+"""Phases of a pod that runs no more, such as an evicted one's: ReplicaSets leave its object where it is."""
+
+
 def is_ready(pod: Any) -> bool:
     """Whether a pod is ready and not being deleted."""
     conditions = pod.status.conditions or []
@@ -22,7 +26,9 @@ def is_ready(pod: Any) -> bool:
 
 
 def is_over(pod: Any) -> bool:
-    """Whether a pod is being deleted and each of its containers has ended: its object may linger on."""
+    """Whether a pod has ended, or is being deleted and each of its containers has: its object may linger on."""
+    if pod.status.phase in ENDED:
+        return True
     statuses = pod.status.container_statuses or []
     ended = bool(statuses) and all(s.state is not None and s.state.terminated is not None for s in statuses)
     return pod.metadata.deletion_timestamp is not None and ended
@@ -68,7 +74,8 @@ def ready_endpoints(kube: Kube, namespace: str, service: str, port_name: str | N
     for subset in (endpoints.subsets or []) if endpoints is not None else []:
         ports = [p for p in subset.ports or [] if port_name is None or p.name == port_name]
         for address in (subset.addresses or []) if ports else []:
-            pod = address.target_ref.name if address.target_ref is not None else None
+            target = address.target_ref
+            pod = target.name if target is not None and target.kind == "Pod" else None
             found.append(Endpoint(address.ip, ports[0].port, pod))
     return found
 

@@ -68,11 +68,11 @@ def show_results(outcome: Outcome, page: Path) -> None:
 
 
 def show_leftovers(target: Target) -> None:
-    """Name each namespace of a run that is over, with the command that deletes it."""
+    """Name each namespace of a run that is over, or may be, with the command that deletes it."""
     from gameday.runner.leftovers import find_leftovers
 
     for one in find_leftovers(target):
-        click.echo(f"namespace {one.namespace}: left by run {one.run_id}, which is over; {one.delete_command}")
+        click.echo(one)
 
 
 def last_line(outcome: Outcome) -> str:

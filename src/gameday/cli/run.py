@@ -31,7 +31,11 @@ __all__ = ["run"]
 @click.option("--weakness", "weaknesses", multiple=True, metavar="NAME",
               help="Take this safeguard out of the storefront (repeatable: one run for each). Unless you choose"
                    " experiments, runs those that say they fail then.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(min=1), help="Storefronts side by side (default: one a CPU).")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Storefronts side by side (default: as many as this machine and the cluster carry).",
+)
 @click.option("--deadline", type=click.FloatRange(min=1), metavar="SECONDS",
               help="Stop the game day after this long: undo, inconclusive.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="Repeat a game day's random choices (default: new ones).")
@@ -61,6 +65,7 @@ def run(**options: Any) -> int:
     """
     from gameday.runner.catalogue import find_catalogue
     from gameday.runner.plan import Selection, plan
+    from gameday.runner.target import existing_for_run
 
     _refuse_contradictions(options)
     catalogue = find_catalogue()
@@ -73,7 +78,9 @@ def run(**options: Any) -> int:
 
         show_plan(planned)
         return 0
-    return _run(planned, catalogue, options)
+    named = existing_for_run(options["context"], options["namespace"])
+    _tell_children(options, named)
+    return _run(planned, catalogue, options, named)
 
 
 def _refuse_contradictions(options: dict[str, Any]) -> None:
@@ -83,9 +90,11 @@ def _refuse_contradictions(options: dict[str, Any]) -> None:
         raise click.UsageError("--namespace runs one experiment at a time; leave --jobs out")
     if options["shop_url"] and not options["namespace"]:
         raise click.UsageError("--shop-url leads to one shop: say with --namespace which, or leave it out")
+    if options["shop_url"] and not options["shop_url"].startswith(("http://", "https://")):
+        raise click.UsageError(f"--shop-url {options['shop_url']}: expected http:// or https:// in front")
 
 
-def _run(planned: list[Planned], catalogue: Catalogue, options: dict[str, Any]) -> int:
+def _run(planned: list[Planned], catalogue: Catalogue, options: dict[str, Any], named: Target | None) -> int:
     """Everything that happens, with the report folder and the signals held."""
     from rich.console import Console
 
@@ -100,30 +109,32 @@ def _run(planned: list[Planned], catalogue: Catalogue, options: dict[str, Any]) 
     with ReportFolder(options["report"]) as report, handle_signals(stop):
         Context.trace_file = report.path / "gameday.log"
         with Progress(console, Context.trace_file) as progress:
-            outcome = _game_day(planned, catalogue, options, (report, stop, progress))
+            outcome = _game_day(planned, catalogue, options, named, (report, stop, progress))
         page = write_report(report.path)
     show_results(outcome, page)
     return outcome.exit_code
 
 
 def _game_day(
-    planned: list[Planned], catalogue: Catalogue, options: dict[str, Any], held: tuple[ReportFolder, Stop, Progress]
-) -> Outcome:
-    """Find or start the cluster, run the plan on it, and stop the cluster if it is ours."""
+    planned: list[Planned], catalogue: Catalogue, options: dict[str, Any], named: Target | None,
+    held: tuple[ReportFolder, Stop, Progress],
+) -> Outcome:  # fmt: skip
+    """Run the plan on the cluster named, or on a private one that ends with it."""
     from gameday.runner.gameday import GameDay, new_run_id
     from gameday.runner.plan import default_deadline_s
-    from gameday.runner.target import existing_for_run, private
+    from gameday.runner.target import private
 
     began = time.monotonic()
     report, stop, progress = held
-    named = existing_for_run(options["context"], options["namespace"])
     embedded = named is None or named.embedded
-    _tell_children(options, embedded=embedded)
     jobs = _jobs(len(planned), named, options)
     renderer = _renderer(planned, catalogue, options, jobs if embedded else 0)
     run_id = new_run_id()
     target = named or private(run_id)
     progress.planned(planned, jobs)
+    if target.lasting:
+        undo = f"gameday revert --context {target.context} --all-namespaces"
+        progress.note(f"no guardian watches this cluster: should this machine die, faults stay until you say: {undo}")
     if not embedded and target.namespace is None:
         _name_leftovers(target, progress)
     try:
@@ -144,16 +155,41 @@ def _game_day(
         target.end()
 
 
-def _tell_children(options: dict[str, Any], *, embedded: bool) -> None:
-    """Put into the environment what the experiments' processes go by; refuse what an embedded cluster has not."""
-    if embedded and options["reach"] not in ("auto", "cluster"):
-        raise click.UsageError(f"--reach {options['reach']}: an embedded cluster is reached directly; leave it out")
-    if embedded and options["image"]:
-        raise click.UsageError("--image: an embedded cluster runs this very installation; leave it out")
+def _tell_children(options: dict[str, Any], named: Target | None) -> None:
+    """Put into the environment what the experiments' processes go by; refuse what an embedded cluster has not.
+
+    Raises InvalidRequest when the cluster named is not reached in the way asked for.
+    """
+    if named is None or named.embedded:
+        _leave_out(options, "reach", "auto", "an embedded cluster is reached directly")
+        _leave_out(options, "image", None, "an embedded cluster runs this very installation")
+    else:
+        options["reach"] = _way(named, options["reach"])
     for variable, name in (("GAMEDAY_REACH", "reach"), ("GAMEDAY_SHOP_URL", "shop_url"), ("GAMEDAY_IMAGE", "image")):
         os.environ.pop(variable, None)
         if options[name]:
             os.environ[variable] = options[name]
+
+
+def _leave_out(options: dict[str, Any], name: str, default: str | None, why: str) -> None:
+    """Refuse an option that somebody typed; one of the environment was meant for other runs."""
+    typed = click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    if typed and options[name] not in (default, "cluster"):
+        raise click.UsageError(f"--{name} {options[name]}: {why}; leave it out")
+    options[name] = default
+
+
+def _way(named: Target, asked: str) -> str:
+    """The way to the shop, found out once for all experiments, and before anything is made for them."""
+    from gameday import reach
+    from gameday.runner.errors import InvalidRequest
+
+    os.environ["GAMEDAY_REACH"] = asked
+    try:
+        found = reach.way(named.connect())
+    except reach.ReachError as problem:
+        raise InvalidRequest(str(problem)) from problem
+    return asked if asked == "nodeport" else found
 
 
 def _jobs(planned: int, named: Target | None, options: dict[str, Any]) -> int:
@@ -186,13 +222,14 @@ def _renderer(planned: list[Planned], catalogue: Catalogue, options: dict[str, A
 
 def _name_leftovers(target: Target, progress: Progress) -> None:
     """What runs that were killed have left on a cluster that lives on, and how to be rid of it."""
+    from gameday.ledger.calls import said
     from gameday.runner.leftovers import find_leftovers
     from gameday.runner.proof import UNREACHABLE
 
     try:
         found = find_leftovers(target)
     except UNREACHABLE as problem:  # a courtesy: not everybody may list namespaces
-        progress.note(f"what killed runs have left cannot be told: {getattr(problem, 'reason', None) or problem}")
+        progress.note(f"what killed runs have left cannot be told: {said(problem)}")
         return
     for one in found:
-        progress.note(f"namespace {one.namespace} was left by run {one.run_id}, which is over: {one.delete_command}")
+        progress.note(str(one))

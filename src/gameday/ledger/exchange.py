@@ -14,7 +14,11 @@ ANSWER_LIMIT = 1 << 20
 
 
 class ExchangeError(Exception):
-    """A pod did not answer, or not with JSON; the message says which URL and why."""
+    """A pod did not answer, or not with JSON; the message says which URL and why. `status`: of an answer, or None."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def exchange(
@@ -25,11 +29,11 @@ def exchange(
     if token:
         headers["Authorization"] = f"Bearer {token}"
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310  # our own http:// addresses
     try:
+        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310  # our own http:// addresses
         with _OPENER.open(request, timeout=timeout_s) as answer:
             return json.loads(answer.read(ANSWER_LIMIT))
     except urllib.error.HTTPError as problem:
-        raise ExchangeError(f"{method} {url}: answered {problem.code}, expected 2xx") from problem
+        raise ExchangeError(f"{method} {url}: answered {problem.code}, expected 2xx", problem.code) from problem
     except (OSError, http.client.HTTPException, ValueError) as problem:
         raise ExchangeError(f"{method} {url}: {problem}") from problem

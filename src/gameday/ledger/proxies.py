@@ -47,6 +47,15 @@ class ProxyNames:
         return f"{self.service}-gameday-proxy"
 
 
+def origin_of(kube: Kube, namespace: str, service: str) -> str:
+    """The Service that leads past a fault proxy before `service`: its origin's, or itself where there is no proxy.
+
+    Whoever only looks on goes there: it is neither delayed, nor taken for traffic that a fault touched.
+    """
+    origin = ProxyNames(service).origin
+    return origin if find(kube.core.read_namespaced_service, origin, namespace) is not None else service
+
+
 def proxy_exists(kube: Kube, namespace: str, service: str) -> bool:
     """Whether the proxy's Deployment is there and not being deleted."""
     found = find(kube.apps.read_namespaced_deployment, ProxyNames(service).proxy, namespace)

@@ -53,4 +53,6 @@ def _pods(kube: Kube, namespace: str) -> list[Any]:
 
 
 def _mounts(pod: Any, config_map: str) -> bool:
-    return any(v.config_map is not None and v.config_map.name == config_map for v in pod.spec.volumes or [])
+    volumes = pod.spec.volumes or []
+    sources = [*volumes, *(source for v in volumes if v.projected for source in v.projected.sources or [])]
+    return any(one.config_map is not None and one.config_map.name == config_map for one in sources)

@@ -68,6 +68,7 @@ class Forwards:
         """Start the event loop that all share."""
         self._kube = kube
         self._base = str(kube.client.configuration.host).rstrip("/")
+        self._server_name = getattr(kube.client.configuration, "tls_server_name", None) or None
         self._ports: dict[Goal, int] = {}
         self._lock = threading.Lock()
         self._loop = asyncio.new_event_loop()
@@ -113,7 +114,9 @@ class Forwards:
         except OSError:
             _reset(writer)  # no pod took it (a ReachError), or the client went away
         except Exception as problem:  # noqa: BLE001  # one connection's trouble; told, it is not taken for the shop's
-            _tell(began, time.time(), f"{type(problem).__name__}: {one_line(problem)}")
+            _tell(
+                max(began, time.time() - OPEN_TIMEOUT_S), time.time(), f"{type(problem).__name__}: {one_line(problem)}"
+            )
             _reset(writer)
         finally:
             writer.close()
@@ -136,9 +139,13 @@ class Forwards:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 pod, port = await self._find(goal)
                 url = f"{self._base}/api/v1/namespaces/{goal.namespace}/pods/{pod}/portforward?ports={port}"
-                return await connect(self._session, url, authorization(self._kube))
+                return await connect(self._session, url, await self._headers(), self._server_name)
         except TimeoutError as problem:
             raise TransportError(f"no stream through the API server within {OPEN_TIMEOUT_S:g} s") from problem
+
+    async def _headers(self) -> dict[str, str]:
+        """Who asks. A credential plugin may take seconds to renew it, for which the other streams do not wait."""
+        return await asyncio.to_thread(authorization, self._kube)
 
     async def _find(self, goal: Goal) -> tuple[str, int]:
         """A pod that is ready now. One that has just died fails its client, as it would inside the cluster.
@@ -156,7 +163,8 @@ class Forwards:
         """The (pod, port) of each ready endpoint of the Service, as the API has them at this moment."""
         url = f"{self._base}/api/v1/namespaces/{goal.namespace}/endpoints/{goal.service}"
         try:
-            async with self._session.get(url, headers=authorization(self._kube)) as answer:
+            headers = await self._headers()
+            async with self._session.get(url, headers=headers, server_hostname=self._server_name) as answer:
                 if answer.status == 404:  # noqa: PLR2004
                     return []
                 answer.raise_for_status()

@@ -128,11 +128,19 @@ async def _carry_down(socket: aiohttp.ClientWebSocketResponse, writer: asyncio.S
             await writer.drain()
 
 
-async def connect(session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> aiohttp.ClientWebSocketResponse:
+async def connect(
+    session: aiohttp.ClientSession, url: str, headers: dict[str, str], server_name: str | None = None
+) -> aiohttp.ClientWebSocketResponse:
     """Open the WebSocket. Raises RefusedError when the pod is there no more, TransportError when our way failed."""
     try:
         return await session.ws_connect(
-            url, protocols=[PROTOCOL], headers=headers, max_msg_size=0, autoclose=False, timeout=_CLOSE_TIMEOUT
+            url,
+            protocols=[PROTOCOL],
+            headers=headers,
+            max_msg_size=0,
+            autoclose=False,
+            timeout=_CLOSE_TIMEOUT,
+            server_hostname=server_name,
         )
     except aiohttp.WSServerHandshakeError as answer:
         hint = (

@@ -53,8 +53,10 @@ def service_address(kube: Kube, namespace: str, service: str, port_name: str | N
 
 
 def pod_address(kube: Kube, namespace: str, endpoint: Endpoint) -> tuple[str, int]:
-    """Where to connect for one ready endpoint of a Service."""
-    if endpoint.pod is not None and way(kube, endpoint.ip) == "port-forward":
+    """Where to connect for one ready endpoint of a Service. Raises ReachError when only a pod could be reached."""
+    if way(kube, endpoint.ip) == "port-forward":
+        if endpoint.pod is None:
+            raise ReachError(f"endpoint {namespace}/{endpoint.ip} is no pod, and a port-forward leads to pods only")
         return _through(kube).address(Goal(namespace, pod=endpoint.pod, port=endpoint.port))
     return endpoint.ip, endpoint.port
 

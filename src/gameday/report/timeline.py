@@ -162,7 +162,7 @@ def _stalls(stalls: list[dict[str, Any]], origin: float) -> list[Span]:
         Span(
             max(0.0, one["start"] - origin),
             one["end"] - origin,
-            f"this machine stalled for {one['end'] - one['start']:.1f} s",
+            f"this machine, or the way to the cluster, stalled for {one['end'] - one['start']:.1f} s",
         )
         for one in stalls
         if isinstance(one.get("start"), int | float) and isinstance(one.get("end"), int | float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from http import HTTPStatus
@@ -11,6 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from gameday.activities.guard import ALLOWED_LABEL
+from gameday.ledger.calls import persist, said
 from gameday.runner.errors import EnvironmentFailure
 from gameday.runner.leftovers import RUN_LABEL, RUNNER_ANNOTATION, this_runner
 
@@ -59,19 +61,21 @@ def create_namespace(kube: Kube, name: str, run_id: str) -> None:
 def delete_namespace(kube: Kube, name: str, *, wait_s: float) -> None:
     """Delete a namespace we made, and its pods without grace: the next storefront needs their CPU.
 
-    Waits at most `wait_s` for the pods to be gone; nobody depends on a drained shutdown here.
+    Waits at most `wait_s` for the pods to be gone; nobody depends on a drained shutdown here. Raises ApiException or
+    a connection error when the namespace itself cannot be deleted.
     """
-    kube.core.delete_namespace(name, _request_timeout=10, _preload_content=False)
     try:
+        persist(kube.core.delete_namespace, name, _preload_content=False)
+    except ApiException as problem:
+        if problem.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # gone, or under way already
+            raise
+    with contextlib.suppress(ApiException, HTTPError, OSError):  # a courtesy: it ends without, only later
         kube.core.delete_collection_namespaced_pod(
             name, grace_period_seconds=0, _request_timeout=10, _preload_content=False
         )
         until = time.monotonic() + wait_s
         while time.monotonic() < until and _items(kube.core.list_namespaced_pod, name):
             time.sleep(_POLL_S)
-    except ApiException as problem:
-        if problem.status != HTTPStatus.NOT_FOUND:
-            raise
 
 
 def apply(kube: Kube, namespace: str, manifests: list[dict[str, Any]]) -> None:
@@ -87,7 +91,7 @@ def apply(kube: Kube, namespace: str, manifests: list[dict[str, Any]]) -> None:
             getattr(getattr(kube, api), method)(namespace, manifest, _request_timeout=10, _preload_content=False)
         except ApiException as problem:
             name = f"{manifest['kind'].lower()} {manifest['metadata']['name']}"
-            raise EnvironmentFailure(f"{name} in {namespace} is refused: {_said(problem)}") from problem
+            raise EnvironmentFailure(f"{name} in {namespace} is refused: {said(problem)}") from problem
 
 
 def await_ready(
@@ -131,6 +135,15 @@ def not_ready(kube: Kube, namespace: str) -> dict[str, str]:
     return lacking
 
 
+def images(kube: Kube, namespace: str) -> dict[str, list[str]]:
+    """By an image's name, what its containers really run (`imageID`): a tag may have been pushed anew."""
+    found: dict[str, set[str]] = {}
+    for pod in _items(kube.core.list_namespaced_pod, namespace):
+        for one in pod.get("status", {}).get("containerStatuses") or []:
+            found.setdefault(one["image"], set()).add(one.get("imageID", ""))
+    return {name: sorted(ids) for name, ids in sorted(found.items())}
+
+
 def last_words(kube: Kube, namespace: str, app: str) -> str:
     """The last warning or the last log line of an app, as the tail of an error message; may be empty."""
     try:
@@ -164,10 +177,3 @@ def _items(method: Callable[..., Any], namespace: str, **query: Any) -> list[dic
     """A list as plain dicts: the client's models cost ten times the call itself."""
     answer = method(namespace, _request_timeout=10, _preload_content=False, **query)
     return list(json.loads(answer.data).get("items") or [])
-
-
-def _said(problem: ApiException) -> str:
-    try:
-        return str(json.loads(problem.body or "")["message"])
-    except (TypeError, ValueError, KeyError):
-        return str(problem.reason)

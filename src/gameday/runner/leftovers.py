@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,21 @@ RUNNER_ANNOTATION = "gameday.dev/runner"
 
 @dataclass(frozen=True)
 class Leftover:
-    """A namespace of a run that is over, and the shell command that deletes it."""
+    """A namespace that a run made, and the shell command that deletes it; `over` is None where one cannot tell."""
 
     namespace: str
     run_id: str
     delete_command: str
+    over: bool | None
+    age_s: float
+
+    def __str__(self) -> str:
+        if self.over:
+            return f"namespace {self.namespace} was left by run {self.run_id}, which is over: {self.delete_command}"
+        return (
+            f"namespace {self.namespace} was made {self.age_s / 60:.0f} min ago by run {self.run_id}, on another "
+            f"machine or before a restart; if that run is over: {self.delete_command}"
+        )
 
 
 def this_runner() -> str:
@@ -35,14 +46,17 @@ def this_runner() -> str:
 
 
 def find_leftovers(target: Target) -> list[Leftover]:
-    """The namespaces on a cluster whose runs have ended. One that another machine's run made is not judged."""
+    """The namespaces on a cluster whose runs have ended, or may have: of another machine's run one cannot tell."""
     found: Any = target.connect().core.list_namespace(label_selector=RUN_LABEL, _request_timeout=5)
-    return [
-        Leftover(item.metadata.name, item.metadata.labels[RUN_LABEL], delete_command(target, item.metadata.name))
-        for item in found.items
-        if item.metadata.deletion_timestamp is None
-        and _is_dead((item.metadata.annotations or {}).get(RUNNER_ANNOTATION))
-    ]
+    left = []
+    for meta in (item.metadata for item in found.items):
+        runner = (meta.annotations or {}).get(RUNNER_ANNOTATION)
+        over = _is_dead(runner)
+        if runner is None or meta.deletion_timestamp is not None or over is False:
+            continue
+        age_s = (datetime.now(UTC) - meta.creation_timestamp).total_seconds()
+        left.append(Leftover(meta.name, meta.labels[RUN_LABEL], delete_command(target, meta.name), over, age_s))
+    return left
 
 
 def delete_command(target: Target, namespace: str) -> str:
@@ -51,11 +65,11 @@ def delete_command(target: Target, namespace: str) -> str:
     return shlex.join(["kubectl", *where, "delete", "namespace", namespace])
 
 
-def _is_dead(runner: str | None) -> bool:
-    """Whether a process of this machine is no more; False for whatever we cannot see from here."""
+def _is_dead(runner: str | None) -> bool | None:
+    """Whether a process of this machine is no more; None for whatever we cannot see from here."""
     parts = (runner or "").split("/")
     if len(parts) != 4 or tuple(parts[:2]) != _here() or not parts[2].isdigit():  # noqa: PLR2004  # as written above
-        return False
+        return None
     return _started_at(int(parts[2])) != parts[3]
 
 

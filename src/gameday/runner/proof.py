@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 from urllib3.exceptions import HTTPError
 
 from gameday.kube import ApiException
-from gameday.ledger import LedgerError, differences, revert, snapshot
+from gameday.ledger import LEDGER_NAME, LedgerError, differences, revert, snapshot
+from gameday.ledger.calls import said
 from gameday.runner.outcome import Undone
 
 if TYPE_CHECKING:
     from gameday.kube import Kube
 
-__all__ = ["UNREACHABLE", "Proof", "mend_commands", "undo_and_prove"]
+__all__ = ["PATIENCE_S", "UNREACHABLE", "Proof", "mend_commands", "undo_and_prove"]
 
 UNREACHABLE = (ApiException, HTTPError, OSError, LedgerError, LookupError, ValueError)
 """What a call to a cluster that is in trouble may raise."""
 
+PATIENCE_S = 60.0
+"""How long a cluster that lives on, and its faults with it, may be out of reach before the undo gives up."""
 _SETTLE_S = 2.0
 _PARTS = {"spec": "/spec", "data": "/data", "labels": "/metadata/labels", "annotations": "/metadata/annotations"}
 
@@ -36,23 +39,32 @@ class Proof:
     unproven: str | None = None
 
 
-def undo_and_prove(kube: Kube, namespace: str, before: dict[str, Any] | None) -> Proof:
+def undo_and_prove(kube: Kube, namespace: str, before: dict[str, Any] | None, *, patience_s: float = 0.0) -> Proof:
     """Revert the ledger, then compare with the snapshot `before` the experiment (None: do not compare).
 
-    A difference gets 2 s to settle: a request of the killed process may still have been on its way.
+    A difference gets 2 s to settle: a request of the killed process may still have been on its way. A cluster
+    out of reach is tried again for `patience_s` seconds.
     """
     undone: list[Undone] = []
-    until = time.monotonic() + _SETTLE_S
-    try:
-        while True:
-            undone += [_undone(one) for one in revert(kube, namespace)]
+    give_up, until = time.monotonic() + patience_s, None
+    while True:
+        try:
+            outcomes = revert(kube, namespace)
+            if any(one.fault == LEDGER_NAME for one in outcomes):  # it cannot be read
+                raise LedgerError(outcomes[0].detail)
             after = snapshot(kube, namespace) if before is not None else {}
-            left = differences(before or {}, after)
-            if not left or time.monotonic() > until:
-                break
-            time.sleep(0.2)
-    except UNREACHABLE as problem:
-        return Proof(tuple(_latest(undone)), unproven=" ".join(str(problem).split())[:300])
+        except UNREACHABLE as problem:
+            if time.monotonic() > give_up:
+                again = shlex.join(["gameday", "revert", "--context", kube.context, "--namespace", namespace])
+                return Proof(tuple(_latest(undone)), mend=(again,), unproven=said(problem)[:300])
+            time.sleep(1)
+            continue
+        undone += [_undone(one) for one in outcomes]
+        until = until or time.monotonic() + _SETTLE_S  # from the first time that the cluster could tell
+        left = differences(before or {}, after)
+        if not left or time.monotonic() > until:
+            break
+        time.sleep(0.2)
     return Proof(
         tuple(_latest(undone)), tuple(left), tuple(mend_commands(kube.context, namespace, before or {}, after))
     )

@@ -10,19 +10,21 @@ import json
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from gameday import evidence, reach
 from gameday.activities.books import BooksError
+from gameday.kube import ApiException
 from gameday.ledger import Ledger, snapshot
+from gameday.ledger.calls import said
 from gameday.runner import deploy, logs
 from gameday.runner.child import Child, Tail
 from gameday.runner.errors import GamedayError, InvalidRequest
 from gameday.runner.leftovers import delete_command
 from gameday.runner.outcome import Ending, Judged, fold
-from gameday.runner.proof import UNREACHABLE, Proof, undo_and_prove
+from gameday.runner.proof import PATIENCE_S, UNREACHABLE, Proof, undo_and_prove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,16 +122,16 @@ class SingleRun:
         except InvalidRequest as problem:
             self._refused = str(problem)
         except (GamedayError, *UNREACHABLE) as problem:
-            trouble = " ".join(str(problem).split())
+            trouble = said(problem)
         finally:
             code = self._end(child)
             if before is not None:
                 proof = self._prove(before)
                 with contextlib.suppress(*UNREACHABLE, BooksError):
                     logs.save_mails(self.kube, self.namespace, self.folder / "mails.jsonl")
-        judged = self._judge(code, proof, trouble, child)
+        judged = self._clean_up(self._judge(code, proof, trouble, child))
         try:
-            self._keep(judged, proof)
+            self._write_journal(judged, proof)
         except OSError as problem:
             if judged.verdict != "dirty":  # what was left behind, and how to mend it, must be told all the same
                 judged = Judged("error", f"the journal cannot be written: {problem}; free some space and run again")
@@ -141,17 +143,26 @@ class SingleRun:
         if self.stop.asked():
             raise deploy.StopAskedError
         if owned:
-            deploy.create_namespace(self.kube, self.namespace, self.run_id)
-            self._made_namespace = True
+            self._make_namespace()
             deploy.apply(self.kube, self.namespace, self.renderer.render(self.planned.weakness))
         bound_s = 60.0 if self.target.embedded else _READY_ELSEWHERE_S
         deploy.await_ready(self.kube, self.namespace, timeout_s=bound_s, stopped=self.stop.asked)
         self._facts |= {
             "storefront_ready_s": round(time.monotonic() - began, 2),
             "reach": reach.described(self.kube, self.namespace),
+            "images": deploy.images(self.kube, self.namespace),
         }
         by = "" if self.target.embedded else f", reached by {self._facts['reach']}"
         self.tell("ready", f"storefront ready in {time.monotonic() - began:.1f} s{by}")
+
+    def _make_namespace(self) -> None:
+        """Make it. When one cannot tell whether it was made, it was: its deletion minds nothing that is not there."""
+        self._made_namespace = True
+        try:
+            deploy.create_namespace(self.kube, self.namespace, self.run_id)
+        except ApiException as problem:
+            self._made_namespace = (problem.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
+            raise
 
     def _refuse_old_faults(self) -> None:
         """A shop with an earlier run's faults in it is no baseline, and its state nothing to restore."""
@@ -185,7 +196,8 @@ class SingleRun:
         return child.exit_code() if begun or not running else None
 
     def _prove(self, before: dict[str, Any]) -> Proof:
-        proof = undo_and_prove(self.kube, self.namespace, before)
+        patience_s = PATIENCE_S if self.target.lasting and self.target.alive() else 0.0
+        proof = undo_and_prove(self.kube, self.namespace, before, patience_s=patience_s)
         if proof.unproven and not self.target.lasting and not self.target.alive():
             self._facts["cluster"] = "the private cluster died, and everything in it"
             return Proof()
@@ -215,26 +227,25 @@ class SingleRun:
             )
         )
 
-    def _keep(self, judged: Judged, proof: Proof) -> None:
-        """Write the journal with the final verdict, save logs, delete the namespace."""
-        try:
-            self._write_journal(judged, proof)
-            with contextlib.suppress(*UNREACHABLE):
-                if judged.verdict == "passed":
-                    logs.save_restarted(self.kube, self.namespace, self.folder / "logs")
-                elif judged.verdict != "invalid" and not self.stop.asked():
-                    logs.save_all(self.kube, self.namespace, self.folder / "logs")
-        finally:  # a full disk is no reason to leave a storefront behind
-            if self._made_namespace and self.clean_up and judged.verdict != "dirty":
-                self._delete_namespace()
-
-    def _delete_namespace(self) -> None:
+    def _clean_up(self, judged: Judged) -> Judged:
+        """Save logs, delete the namespace; the verdict, which is dirty when that namespace is left behind."""
+        with contextlib.suppress(*UNREACHABLE):  # a full disk is no reason to leave a storefront behind
+            if judged.verdict == "passed":
+                logs.save_restarted(self.kube, self.namespace, self.folder / "logs")
+            elif judged.verdict != "invalid" and not self.stop.asked():
+                logs.save_all(self.kube, self.namespace, self.folder / "logs")
+        if not self._made_namespace or not self.clean_up:
+            return judged
+        how = delete_command(self.target, self.namespace)
+        if judged.verdict == "dirty":  # kept, for somebody to look at
+            return replace(judged, mend=(*judged.mend, f"{how}  # when you have looked at it"))
         try:
             deploy.delete_namespace(self.kube, self.namespace, wait_s=0.0 if self.stop.asked() else 5.0)
         except UNREACHABLE as problem:
-            if getattr(problem, "status", None) != HTTPStatus.NOT_FOUND:
-                how = delete_command(self.target, self.namespace)
-                self.tell("left", f"the storefront could not be deleted; do so: {how}")
+            if not self.target.alive():  # it went down with its cluster
+                return judged
+            return Judged("dirty", f"namespace {self.namespace} could not be deleted: {said(problem)}", (how,))
+        return judged
 
     def _journal(self) -> dict[str, Any]:
         try:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from urllib3.exceptions import HTTPError
 
 from gameday.kube import ApiException, ClusterUnreachableError, Kube, connect
+from gameday.ledger.calls import said
 from gameday.runner.errors import EnvironmentFailure, InvalidRequest
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def check_namespace(kube: Kube, namespace: str) -> None:
     try:
         guard.check_namespace(kube, namespace)
     except (guard.NotAllowedError, ApiException) as problem:
-        raise InvalidRequest(str(getattr(problem, "reason", None) or problem)) from problem
+        raise InvalidRequest(said(problem)) from problem
 
 
 def _embedded(context: str) -> Target | None:

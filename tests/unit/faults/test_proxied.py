@@ -80,3 +80,14 @@ def test_the_selector_patch_is_for_this_very_object() -> None:
     patch = proxied.selector_patch(service())
     assert patch["spec"]["selector"] == {"app": None, PROXY_LABEL: "web"}
     assert patch["metadata"] == {"uid": "u", "resourceVersion": "7"}
+
+
+def test_the_proxy_is_made_of_the_storefronts_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the namespace has it, whatever its registry; the one that is given goes before."""
+    monkeypatch.delenv("GAMEDAY_IMAGE", raising=False)
+    images = ("envoyproxy/envoy:v1", "registry.example:5000/team/gameday/storefront:7")
+    beside = [{"spec": {"template": {"spec": {"containers": [{"image": image}]}}}} for image in images]
+    assert proxied.proxy_image(beside) == images[1]
+    assert proxied.proxy_image(beside[:1]) == proxied.DEFAULT_IMAGE
+    monkeypatch.setenv("GAMEDAY_IMAGE", "other:1")
+    assert proxied.proxy_image(beside) == "other:1"

@@ -20,10 +20,12 @@ NETWORKING = "chaosk8s.networking.actions"
 
 @pytest.mark.parametrize("func", ["create_network_policy", "deny_all_ingress", "deny_all_egress", "allow_dns_access"])
 def test_an_action_that_sets_a_policy_is_named(func: str) -> None:
-    """In the method or among the rollbacks, beside whatever else; no cluster is asked."""
+    """In the method, the hypothesis, the rollbacks or a control, beside whatever else; no cluster is asked."""
     deny = activity(NETWORKING, func)
     assert policy_actions({"method": [OURS, deny]}) == [func]
     assert policy_actions({"method": [OURS], "rollbacks": [deny]}) == [func]
+    assert policy_actions({"method": [OURS], "steady-state-hypothesis": {"probes": [deny]}}) == [func]
+    assert policy_actions({"method": [OURS], "controls": [deny]}) == [func]
     assert func in PolicyWatch({"method": [OURS, deny]}).unproven(None, "shop")[0]
 
 

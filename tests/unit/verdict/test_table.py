@@ -50,7 +50,7 @@ def test_a_violation_under_a_proven_fault_is_failed() -> None:
         ("touched traffic", replace(GOOD, faults=(replace(FAULT, touched=0),))),
         ("interrupted: SIGTERM", replace(GOOD, interrupted="SIGTERM")),
         ("cannot tell", replace(GOOD, findings=(replace(HELD, verdict="undecided"),))),
-        ("this machine stalled", replace(GOOD, findings=(replace(BROKEN, stalled=True),))),
+        ("the way to the cluster, stalled", replace(GOOD, findings=(replace(BROKEN, stalled=True),))),
         ("no fault proven in force", replace(GOOD, findings=(replace(BROKEN, in_force=False),))),
         ("whole fault window", replace(GOOD, window_complete=False)),
         ("whole fault window", replace(GOOD, findings=())),
