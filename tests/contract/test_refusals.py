@@ -43,6 +43,14 @@ def test_a_wrong_token(cluster: Cluster, path: str) -> None:
     refused(cluster.call("GET", path, headers={"authorization": "Bearer wrong"}), 401, "Unauthorized")
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+@behaviour("The word before a token may be written in any case", area="refusals")
+def test_any_case_of_bearer(cluster: Cluster, scheme: str) -> None:
+    """The official Python client writes it small when it runs in a pod."""
+    token = cluster.kube.client.configuration.auth_settings()["BearerToken"]["value"].split()[-1]
+    assert cluster.call("GET", "/api/v1", headers={"authorization": f"{scheme} {token}"}).status == 200
+
+
 @behaviour("Who sends no token reads and changes nothing: 401, or 403 for anonymous users", area="refusals")
 def test_no_token(cluster: Cluster, namespace: str) -> None:
     """Objects are neither shown nor made."""

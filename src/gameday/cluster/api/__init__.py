@@ -127,13 +127,14 @@ def _discover(request: web.Request) -> web.Response:
 
 
 def _authentication(token: str, accepts: Callable[[str], bool]) -> Middleware:
-    expected = f"Bearer {token}".encode()
+    expected = token.encode()
 
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-        said = request.headers.get("Authorization", "")
+        scheme, _, said = request.headers.get("Authorization", "").partition(" ")
         sent = said.encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(sent, expected) and not accepts(said.removeprefix("Bearer ")):
+        known = hmac.compare_digest(sent, expected) or accepts(said)
+        if scheme.lower() != "bearer" or not known:  # the official client says `bearer` in a pod
             raise ApiError(401, "Unauthorized")
         return await handler(request)
 
