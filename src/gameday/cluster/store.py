@@ -83,6 +83,12 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def complete_name(meta: Object) -> None:
+    """Make a name of `generateName`, where that is all that is given; of 63 characters at most, as a label's value."""
+    if not meta.get("name") and meta.get("generateName"):
+        meta["name"] = meta["generateName"][:58] + uuid.uuid4().hex[:5]
+
+
 def _finalizers(resource: str, obj: Object) -> Any:
     """What still keeps an object from going away once it is deleted."""
     of_namespace = obj.get("spec", {}).get("finalizers") if resource == "namespaces" else None
@@ -203,8 +209,7 @@ class Store:
         """
         obj = copy.deepcopy(obj)
         meta = obj["metadata"]
-        if not meta.get("name") and meta.get("generateName"):
-            meta["name"] = meta["generateName"] + uuid.uuid4().hex[:5]
+        complete_name(meta)
         key = (meta.get("namespace", ""), meta["name"])
         if key in self._objects.get(resource, {}):
             raise AlreadyExistsError(f'{resource} "{meta["name"]}" already exists')

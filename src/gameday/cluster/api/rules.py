@@ -58,7 +58,9 @@ def matching(pattern: str, words: str, longest: int = 253) -> Rule:
     """Empty, or a text of a form; `words` say which, `longest` is in characters."""
 
     def check(field: str, value: Any) -> Causes:
-        if value and not re.fullmatch(pattern, value):
+        # The beginning of a name may end with a dash.
+        whole = re.sub(".-$", "a", value) if value and field.endswith("generateName") else value
+        if value and not re.fullmatch(pattern, whole):
             yield invalid(field, value, words)
         if value and len(value) > longest:
             yield invalid(field, value, f"must be no more than {longest} characters")
@@ -70,10 +72,12 @@ def unique(key: str, *, wrong: Callable[[str, Any], Cause] = duplicate) -> Rule:
     """A list whose items differ in a field."""
 
     def check(field: str, value: Any) -> Causes:
-        seen = [item.get(key) for item in value or []]
-        for index, found in enumerate(seen):
-            if found and found in seen[:index]:
+        seen = set()
+        for index, item in enumerate(value or []):
+            if (found := item.get(key)) in seen:
                 yield wrong(f"{field}[{index}].{key}", found)
+            elif found:
+                seen.add(found)
 
     return check
 

@@ -202,9 +202,10 @@ def _fixed(pod: Object) -> Object:
 
 
 def _metadata(resource: str, meta: Object) -> Causes:
-    if not meta.get("name") and not meta.get("generateName"):
+    if not meta.get("name"):
         yield required("metadata.name", "name or generateName is required")
     rule = {"namespaces": DNS_LABEL, "services": SERVICE_NAME}.get(resource, SUBDOMAIN)
+    yield from rule("metadata.generateName", meta.get("generateName"))
     yield from rule("metadata.name", meta.get("name"))
     yield from labels("metadata.labels", meta.get("labels"))
     yield from labels("metadata.annotations", {key.lower(): "" for key in meta.get("annotations") or {}})
@@ -283,10 +284,12 @@ def _service(spec: Object) -> Causes:
         yield from needed("spec.ports", ports)
     for index, port in enumerate(ports if len(ports) > 1 else []):
         yield from needed(f"spec.ports[{index}].name", port.get("name"))
+    seen = set()
     for index, port in enumerate(ports):
         used = (port.get("port"), port.get("protocol"))
-        if any((p.get("port"), p.get("protocol")) == used for p in ports[:index]):
+        if used in seen:
             yield duplicate(f"spec.ports[{index}]", used[0])
+        seen.add(used)
 
 
 def _data(obj: Object) -> Causes:
