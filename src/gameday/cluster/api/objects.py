@@ -203,6 +203,7 @@ class Objects:
             causes = validation.validate(place.key, checked) + validation.validate_change(place.key, old, obj)
             _raise_any(place, obj, causes)
             warnings += warnings_for(place.key, obj)
+        validation.check_size(obj)
         if _dry(request):
             return answer(formed(request, place, obj), warnings=warnings)
         if not place.subresource:
@@ -310,10 +311,9 @@ def _decoded(request: web.Request, place: Place, body: Any, *, mismatch: int = 4
     pruned = check.read(body, schema.type_of(resource.kind, resource.group))
     if check.mismatched:
         raise ApiError(mismatch, prefix + f"json: {'; '.join(check.mismatched)}")
-    unknown = [f'unknown field "{path}"' for path in check.unknown]
     strictness = request.query.get("fieldValidation") or "Warn"
-    if unknown and strictness == "Strict":
-        raise ApiError(400, prefix + f"strict decoding error: {', '.join(unknown)}")
+    if check.unknown and strictness == "Strict":
+        raise ApiError(400, prefix + f"strict decoding error: {', '.join(check.unknown)}")
     obj: Object = {"apiVersion": resource.api_version, "kind": resource.kind, **pruned}
     meta = obj.setdefault("metadata", {})
     if resource.namespaced:
@@ -322,7 +322,7 @@ def _decoded(request: web.Request, place: Place, body: Any, *, mismatch: int = 4
         meta["namespace"] = place.namespace
     else:
         meta.pop("namespace", None)
-    return obj, unknown if strictness != "Ignore" else []
+    return obj, list(check.unknown) if strictness != "Ignore" else []
 
 
 def _check_preconditions(place: Place, obj: Object, options: Object) -> None:

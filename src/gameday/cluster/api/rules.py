@@ -103,6 +103,12 @@ def port_number(field: str, value: Any) -> Causes:
         yield invalid(field, value or 0, "must be between 1 and 65535, inclusive")
 
 
+def seconds(field: str, value: Any) -> Causes:
+    """A span that a pod is given."""
+    if value is not None and not 1 <= value < 1 << 31:
+        yield invalid(field, value, f"must be between 1 and {(1 << 31) - 1}, inclusive")
+
+
 def ip_literal(field: str, value: Any) -> Causes:
     """An IP address."""
     try:
@@ -140,12 +146,17 @@ def below_root(field: str, value: Any) -> Causes:
     yield from unserved("mount paths with '..'")(field, ".." in (value or "").split("/"))
 
 
+def qualified(field: str, name: str) -> Causes:
+    """A name with a domain before it, or none."""
+    if not re.fullmatch(rf"({_LABEL}(\.{_LABEL})*/)?{_WORD}", name):
+        yield invalid(field, name, "name part must consist of alphanumeric characters, '-', '_' or '.', and must "
+                                   "start and end with an alphanumeric character")  # fmt: skip
+
+
 def labels(field: str, found: Object | None) -> Causes:
     """What is wrong with labels."""
     for key, value in (found or {}).items():
-        if not re.fullmatch(rf"({_LABEL}(\.{_LABEL})*/)?{_WORD}", key):
-            yield invalid(field, key, "name part must consist of alphanumeric characters, '-', '_' or '.', and must "
-                                      "start and end with an alphanumeric character")  # fmt: skip
+        yield from qualified(field, key)
         if not re.fullmatch(f"({_WORD})?", value):
             yield invalid(field, value, "a valid label must be an empty string or consist of alphanumeric characters, "
                                         "'-', '_' or '.', and must start and end with an alphanumeric character, "

@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from gameday.cluster import schema
-from gameday.cluster.api.errors import Cause, duplicate, forbidden, invalid, required, unsupported
+from gameday.cluster.api.errors import ApiError, Cause, duplicate, forbidden, invalid, required, unsupported
+from gameday.cluster.api.requests import encode
 from gameday.cluster.api.rules import (
     DATA_KEY,
     DNS_LABEL,
@@ -32,6 +33,8 @@ from gameday.cluster.api.rules import (
     one_of,
     own_name,
     port_number,
+    qualified,
+    seconds,
     unique,
     unserved,
 )
@@ -39,12 +42,15 @@ from gameday.cluster.defaults import containers
 from gameday.cluster.selectors import SelectorError, matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Rules = list[tuple[Any, ...]]
 """A field's path, then the rules for it: the first one that is broken tells enough."""
 
 _MAX_DATA_BYTES = 1024 * 1024
+_MAX_ANNOTATIONS_BYTES = 256 * 1024
+MAX_BYTES = 1536 * 1024
+"""The longest object that etcd takes; as JSON, here."""
 
 
 def _served_volume(field: str, value: Any) -> Causes:
@@ -85,6 +91,7 @@ _POD: Rules = [
     ("ephemeralContainers", unserved("ephemeral containers")),
     ("initContainers", unique("name")),
     ("restartPolicy", one_of("Always", "OnFailure", "Never")),
+    ("activeDeadlineSeconds", seconds),
     ("volumes", unique("name")),
     ("volumes[].name", needed, DNS_LABEL),
     ("volumes[]", one_kind("volume type", _VOLUMES, must=False), _served_volume),
@@ -132,8 +139,12 @@ _CHECKED = ("metadata", "spec", "subsets", "endpoints", "ports", "addressType")
 
 
 def validate(resource: str, obj: Object) -> list[Cause]:
-    """Everything that is wrong with an object that has the right shape and its defaults."""
+    """Everything that is wrong with an object that has the right shape and its defaults. Raises ApiError 413."""
     causes = list(_metadata(resource, obj["metadata"]))
+    if resource in ("configmaps", "secrets"):
+        causes += _data(obj)
+    if not causes:
+        check_size(obj)
     for path, *rules in _RULES.get(resource, ()):
         for field, value in _values(obj, path):
             causes += next(filter(None, (list(rule(field, value)) for rule in rules)), [])
@@ -145,14 +156,18 @@ def validate(resource: str, obj: Object) -> list[Cause]:
             causes += _workload(resource, spec)
         case "services":
             causes += _service(spec)
-        case "configmaps" | "secrets":
-            causes += _data(obj)
         case "poddisruptionbudgets.policy":
             causes += _budget(spec)
     said = {cause.field for cause in causes}
     kind = schema.type_of(obj["kind"], resource.partition(".")[2])
     empty = schema.missing({k: v for k, v in obj.items() if k in _CHECKED}, kind)
     return causes + [required(path) for path in empty if path not in said]
+
+
+def check_size(obj: Object) -> None:
+    """Refuse what is too long to be stored. Raises ApiError 413."""
+    if len(encode(obj)) > MAX_BYTES:
+        raise ApiError(413, "etcdserver: request is too large")
 
 
 def validate_change(resource: str, old: Object, new: Object) -> list[Cause]:
@@ -208,7 +223,14 @@ def _metadata(resource: str, meta: Object) -> Causes:
     yield from rule("metadata.generateName", meta.get("generateName"))
     yield from rule("metadata.name", meta.get("name"))
     yield from labels("metadata.labels", meta.get("labels"))
-    yield from labels("metadata.annotations", {key.lower(): "" for key in meta.get("annotations") or {}})
+    annotations = meta.get("annotations") or {}
+    yield from labels("metadata.annotations", {key.lower(): "" for key in annotations})
+    yield from _bounded("metadata.annotations", [*annotations, *annotations.values()], _MAX_ANNOTATIONS_BYTES)
+    for name in meta.get("finalizers") or ():
+        yield from qualified("metadata.finalizers", name)
+        if "/" not in name and name not in ("foregroundDeletion", "kubernetes", "orphan"):
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid("metadata.finalizers", name, why)
 
 
 def _workload(resource: str, spec: Object) -> Causes:
@@ -296,5 +318,9 @@ def _data(obj: Object) -> Causes:
     data = {(field, key): value for field in ("data", "binaryData") for key, value in (obj.get(field) or {}).items()}
     for field, key in data:
         yield from DATA_KEY(f"{field}[{key}]", key)
-    if sum(len(value.encode()) for value in data.values()) > _MAX_DATA_BYTES:
-        yield Cause("[]", f"Too long: must have at most {_MAX_DATA_BYTES} bytes", "FieldValueTooLong")
+    yield from _bounded("[]", data.values(), _MAX_DATA_BYTES)
+
+
+def _bounded(field: str, texts: Iterable[str], most: int) -> Causes:
+    if sum(len(text.encode()) for text in texts) > most:
+        yield Cause(field, f"Too long: must have at most {most} bytes", "FieldValueTooLong")
