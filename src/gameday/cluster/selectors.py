@@ -66,12 +66,17 @@ class FieldRequirement:
 
     def holds(self, obj: Mapping[str, Any]) -> bool:
         """Whether the object's field has (or has not) the value; an absent field is empty."""
-        found: Any = obj
-        for part in self.path.split("."):
-            found = found.get(part) if isinstance(found, Mapping) else None
+        found = value_at(obj, self.path)
         if isinstance(found, bool):
             found = str(found).lower()
         return (str("" if found is None else found) == self.value) == self.equal
+
+
+def value_at(obj: Any, path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    for part in path.split("."):
+        obj = obj.get(part) if isinstance(obj, Mapping) else None
+    return obj
 
 
 def matches(selector: str | Mapping[str, Any] | None, labels: Mapping[str, str] | None) -> bool:
