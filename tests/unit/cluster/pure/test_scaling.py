@@ -10,6 +10,7 @@ import pytest
 from gameday.cluster import patches, selectors
 from gameday.cluster.api import protobuf, rules, validation
 from gameday.cluster.api.errors import ApiError
+from gameday.cluster.store import FIRST_REVISION, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +114,16 @@ def test_selectors_part_at_commas_outside_of_parentheses() -> None:
     for text in ("a in (b,c", "a in b,c)", "a)(,b"):
         with pytest.raises(selectors.SelectorError):
             selectors.parse_labels(text)
+
+
+def test_less_is_remembered_of_large_objects() -> None:
+    """Whatever makes them large: here it is the number of their parts."""
+    store = Store()
+    for number in range(3):
+        ports = [{"port": number, "containerPort": n} for n in range(100_000)]
+        store.create("services", {"metadata": {"name": f"a{number}"}, "spec": {"ports": ports}})
+    assert store.forgotten > FIRST_REVISION
+    assert store.list("services")[2]["spec"]["ports"][0]["port"] == 2
 
 
 def test_a_patch_copies_so_much_and_no_more() -> None:
