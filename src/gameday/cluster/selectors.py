@@ -6,7 +6,7 @@ Grammar and meaning are those of k8s.io/apimachinery `labels` and `fields`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -18,6 +18,7 @@ _KEY = re.compile(rf"(?:[a-z0-9](?:[-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_NAME}")
 _VALUE = re.compile(rf"(?:{_NAME})?")
 _SET = re.compile(r"(?P<key>\S+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)")
 _COMPARE = re.compile(r"(?P<key>[^\s=!<>]+)\s*(?P<op>==|=|!=|>|<)\s*(?P<value>[^\s=!<>]*)")
+_PART = re.compile(r"(?:[^,(]|\([^)]*\)?)+")  # what the commas outside of parentheses part
 _FIELD = re.compile(r"(?P<path>[^=!]+)(?P<op>==|=|!=)(?P<value>.*)")
 
 
@@ -111,18 +112,7 @@ def from_map(selector: Mapping[str, Any]) -> list[Requirement]:
 @lru_cache(maxsize=512)
 def parse_labels(text: str) -> tuple[Requirement, ...]:
     """The requirements of a `labelSelector` parameter. Raises SelectorError."""
-    return tuple(_requirement(part.strip()) for part in _parts(text) if part.strip())
-
-
-def _parts(text: str) -> Iterator[str]:
-    """What the commas outside of parentheses part."""
-    begin = depth = 0
-    for at, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if character == "," and depth <= 0:
-            yield text[begin:at]
-            begin = at + 1
-    yield text[begin:]
+    return tuple(_requirement(part.strip()) for part in _PART.findall(text) if part.strip())
 
 
 def _requirement(part: str) -> Requirement:
