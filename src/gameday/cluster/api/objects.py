@@ -203,7 +203,7 @@ class Objects:
             causes = validation.validate(place.key, checked) + validation.validate_change(place.key, old, obj)
             _raise_any(place, obj, causes)
             warnings += warnings_for(place.key, obj)
-        validation.check_size(obj)
+        validation.check_size(place.key, obj)
         if _dry(request):
             return answer(formed(request, place, obj), warnings=warnings)
         if not place.subresource:
@@ -316,6 +316,7 @@ def _decoded(request: web.Request, place: Place, body: Any, *, mismatch: int = 4
         raise ApiError(400, prefix + f"strict decoding error: {', '.join(check.unknown)}")
     obj: Object = {"apiVersion": resource.api_version, "kind": resource.kind, **pruned}
     meta = obj.setdefault("metadata", {})
+    validation.check_size(place.key, obj)  # before anything is done for each of its many parts
     if resource.namespaced:
         if meta.setdefault("namespace", place.namespace) not in (place.namespace, ""):
             raise ApiError(400, "the namespace of the provided object does not match the namespace sent on the request")

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 Rules = list[tuple[Any, ...]]
 """A field's path, then the rules for it: the first one that is broken tells enough."""
 
+_DATA = ("data", "binaryData", "stringData")
 _MAX_DATA_BYTES = 1024 * 1024
 _MAX_ANNOTATIONS_BYTES = 256 * 1024
 MAX_BYTES = 1536 * 1024
@@ -140,11 +141,8 @@ _CHECKED = ("metadata", "spec", "subsets", "endpoints", "ports", "addressType")
 
 def validate(resource: str, obj: Object) -> list[Cause]:
     """Everything that is wrong with an object that has the right shape and its defaults. Raises ApiError 413."""
-    causes = list(_metadata(resource, obj["metadata"]))
-    if resource in ("configmaps", "secrets"):
-        causes += _data(obj)
-    if not causes:
-        check_size(obj)
+    check_size(resource, obj)
+    causes = [*_lengths(resource, obj), *_metadata(resource, obj["metadata"])]
     for path, *rules in _RULES.get(resource, ()):
         for field, value in _values(obj, path):
             causes += next(filter(None, (list(rule(field, value)) for rule in rules)), [])
@@ -156,6 +154,10 @@ def validate(resource: str, obj: Object) -> list[Cause]:
             causes += _workload(resource, spec)
         case "services":
             causes += _service(spec)
+        case "configmaps" | "secrets":
+            causes += [
+                cause for field in _DATA for key in obj.get(field) or () for cause in DATA_KEY(f"{field}[{key}]", key)
+            ]
         case "poddisruptionbudgets.policy":
             causes += _budget(spec)
     said = {cause.field for cause in causes}
@@ -164,10 +166,19 @@ def validate(resource: str, obj: Object) -> list[Cause]:
     return causes + [required(path) for path in empty if path not in said]
 
 
-def check_size(obj: Object) -> None:
-    """Refuse what is too long to be stored. Raises ApiError 413."""
-    if len(encode(obj)) > MAX_BYTES:
+def check_size(resource: str, obj: Object) -> None:
+    """Refuse what is too long to be stored, unless a part of it is too long by itself. Raises ApiError 413."""
+    if len(encode(obj)) > MAX_BYTES and not list(_lengths(resource, obj)):
         raise ApiError(413, "etcdserver: request is too large")
+
+
+def _lengths(resource: str, obj: Object) -> Causes:
+    """The parts that have limits of their own."""
+    found = obj["metadata"].get("annotations") or {}
+    yield from _bounded("metadata.annotations", [*found, *found.values()], _MAX_ANNOTATIONS_BYTES)
+    if resource in ("configmaps", "secrets"):
+        texts = [text for field in _DATA for text in (obj.get(field) or {}).values()]
+        yield from _bounded("[]", texts, _MAX_DATA_BYTES)
 
 
 def validate_change(resource: str, old: Object, new: Object) -> list[Cause]:
@@ -223,9 +234,7 @@ def _metadata(resource: str, meta: Object) -> Causes:
     yield from rule("metadata.generateName", meta.get("generateName"))
     yield from rule("metadata.name", meta.get("name"))
     yield from labels("metadata.labels", meta.get("labels"))
-    annotations = meta.get("annotations") or {}
-    yield from labels("metadata.annotations", {key.lower(): "" for key in annotations})
-    yield from _bounded("metadata.annotations", [*annotations, *annotations.values()], _MAX_ANNOTATIONS_BYTES)
+    yield from labels("metadata.annotations", {key.lower(): "" for key in meta.get("annotations") or {}})
     for name in meta.get("finalizers") or ():
         yield from qualified("metadata.finalizers", name)
         if "/" not in name and name not in ("foregroundDeletion", "kubernetes", "orphan"):
@@ -312,13 +321,6 @@ def _service(spec: Object) -> Causes:
         if used in seen:
             yield duplicate(f"spec.ports[{index}]", used[0])
         seen.add(used)
-
-
-def _data(obj: Object) -> Causes:
-    data = {(field, key): value for field in ("data", "binaryData") for key, value in (obj.get(field) or {}).items()}
-    for field, key in data:
-        yield from DATA_KEY(f"{field}[{key}]", key)
-    yield from _bounded("[]", data.values(), _MAX_DATA_BYTES)
 
 
 def _bounded(field: str, texts: Iterable[str], most: int) -> Causes:

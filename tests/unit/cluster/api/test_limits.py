@@ -13,6 +13,7 @@ from gameday.cluster.admission import NODE_PORTS, Admission
 from gameday.cluster.api import forms
 from gameday.cluster.api.errors import ApiError
 from gameday.cluster.store import Store
+from tests.unit.cluster.api import conftest
 
 if TYPE_CHECKING:
     from tests.unit.cluster.api.conftest import Api
@@ -85,6 +86,31 @@ def test_only_the_first_of_many_mistakes_are_told(api: Api) -> None:
     invalid = api.call("POST", f"{CORE}/configmaps", keys)
     assert (invalid.code, len(invalid.body["details"]["causes"])) == (422, 20)
     assert invalid.body["message"].endswith("], and 980 more")
+
+
+def long_deployment(**meta: Any) -> dict[str, Any]:
+    """One that is longer than an object may be."""
+    made = conftest.Api.deployment()
+    made["spec"]["template"]["spec"]["containers"][0]["args"] = ["x" * 1_600_000]
+    return {**made, "metadata": {"name": "a", **meta}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code", "said"),
+    [
+        ("/apis/apps/v1/namespaces/shop/deployments", long_deployment(), 413, "request is too large"),
+        ("/apis/apps/v1/namespaces/shop/deployments", long_deployment(annotations={"a": "x" * 300_000}), 422,
+         "metadata.annotations: Too long"),
+        (f"{CORE}/configmaps", {"metadata": {"name": "a"}, "data": {"a": "x" * 1_600_000}}, 422, "Too long"),
+        (f"{CORE}/secrets", {"metadata": {"name": "a"}, "stringData": {"a": "x" * 1_600_000}}, 422, "Too long"),
+        (f"{CORE}/pods", {"metadata": {"name": "a"}, "spec": {"containers": [{}] * 700_000}}, 413,
+         "request is too large"),
+    ],
+)  # fmt: skip
+def test_what_is_too_long_is_said_of_the_part_first(api: Api, path: str, body: Any, code: int, said: str) -> None:
+    """As a real server does, which looks at the parts with limits of their own before it stores the whole."""
+    answer = api.call("POST", path, body)
+    assert (answer.code, said in answer.body["message"]) == (code, True), answer.body["message"]
 
 
 def test_the_rest_of_a_list_is_kept_for_a_while(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
