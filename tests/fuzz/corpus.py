@@ -92,7 +92,7 @@ PATCHES = (
      JSON_PATCH),
     ([{"op": "move", "from": "/metadata/labels/app", "path": "/metadata/labels/ppa"},
       {"op": "copy", "from": "/spec", "path": "/status"}], JSON_PATCH),
-    ([{"op": "copy", "from": "/metadata", "path": f"/metadata/annotations/{n}"} for n in range(25)], JSON_PATCH),
+    ([{"op": "copy", "from": "/metadata", "path": f"/metadata/annotations/{n}"} for n in range(20)], JSON_PATCH),
     ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}}, "application/apply-patch+yaml"),
     ({"status": {"phase": "Failed", "conditions": [{"type": "Ready", "status": "True"}]}}, MERGE),
 )  # fmt: skip
