@@ -20,6 +20,8 @@ TRUE = ["true"]
 
 NAMES = ("one", "two", "web")
 """Few, so that requests meet objects that are there."""
+GENERATE_NAMES = ("one-", "/tmp/fuzz-", "../", "-", "a" * 300, "a.-")
+"""What a server is to make names of."""
 
 _META = {"name": "one", "labels": {"app": "one"}, "annotations": {"note": "text"}}
 _SELECTED = {"selector": {"matchLabels": {"app": "one"}}}
@@ -90,6 +92,7 @@ PATCHES = (
      JSON_PATCH),
     ([{"op": "move", "from": "/metadata/labels/app", "path": "/metadata/labels/ppa"},
       {"op": "copy", "from": "/spec", "path": "/status"}], JSON_PATCH),
+    ([{"op": "copy", "from": "/metadata", "path": f"/metadata/annotations/{n}"} for n in range(20)], JSON_PATCH),
     ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}}, "application/apply-patch+yaml"),
     ({"status": {"phase": "Failed", "conditions": [{"type": "Ready", "status": "True"}]}}, MERGE),
 )  # fmt: skip
@@ -103,7 +106,7 @@ LABEL_SELECTORS = ("app=one", "app in (one,two),!gone", "app notin (x)", "app!=o
 FIELD_SELECTORS = ("metadata.name=one", "status.phase!=Running", "spec.nodeName=", "involvedObject.uid=x", "type=a")
 
 QUERIES: dict[str, tuple[str, ...]] = {
-    "labelSelector": LABEL_SELECTORS, "fieldSelector": FIELD_SELECTORS, "limit": ("1", "500"),
+    "labelSelector": (*LABEL_SELECTORS, "a," * 5000), "fieldSelector": FIELD_SELECTORS, "limit": ("1", "500"),
     "continue": ("eyJ2IjoibWV0YSJ9",), "resourceVersion": ("0", "1", "99999999"), "timeoutSeconds": ("1",),
     "resourceVersionMatch": ("Exact", "NotOlderThan"), "allowWatchBookmarks": ("true",),
     "sendInitialEvents": ("true", "false"), "fieldValidation": ("Strict", "Warn", "Ignore"), "dryRun": ("All",),
@@ -116,13 +119,14 @@ QUERIES: dict[str, tuple[str, ...]] = {
 CONTENT_TYPES = (
     "application/json", "application/merge-patch+json", "application/strategic-merge-patch+json",
     "application/json-patch+json", "application/apply-patch+yaml", "application/yaml",
-    "application/vnd.kubernetes.protobuf", "text/html", "application/json; charset=latin-1", "x",
+    "application/vnd.kubernetes.protobuf", "text/html", "application/json; charset=latin-1", "x", "application/\xff",
 )  # fmt: skip
 ACCEPTS = (
     "application/json", "*/*", "application/vnd.kubernetes.protobuf, application/json", "application/yaml", ";;,=,",
     "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
     "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json",
+    "application/json;as=Foo;v=v1;g=meta.k8s.io", "application/json;as=\xff;v=v1;g=meta.k8s.io",
 )  # fmt: skip
 
 PLACES = (

@@ -115,6 +115,7 @@ def _sane(chance: Random, namespace: str) -> Request:
     if resource.namespaced or chance.random() < 0.1:
         obj["metadata"]["name"] = chance.choice(corpus.NAMES)
     name = obj["metadata"]["name"]
+    _generate(chance, obj["metadata"])
     part = f"/{chance.choice(corpus.SUBRESOURCES)}" if chance.random() < 0.12 else ""
     match chance.choices(("create", "replace", "patch", "get", "list", "watch", "delete", "clear"),
                          (30, 10, 22, 8, 8, 4, 12, 1))[0]:  # fmt: skip
@@ -139,6 +140,14 @@ def _sane(chance: Random, namespace: str) -> Request:
         case "delete":
             return _with_json("DELETE", f"{collection}/{name}", chance.choice(corpus.DELETE_OPTIONS))
     return Request("DELETE", collection + "?gracePeriodSeconds=0")
+
+
+def _generate(chance: Random, meta: dict[str, Any]) -> None:
+    """Now and then ask for a name instead of giving one, or both."""
+    if chance.random() < 0.05:
+        meta["generateName"] = chance.choice(corpus.GENERATE_NAMES)
+        if chance.random() < 0.8:
+            del meta["name"]
 
 
 def _with_json(method: str, target: str, body: Any, kind: str = "application/json") -> Request:
@@ -221,7 +230,7 @@ def _bend_json(chance: Random, request: Request) -> Request:
         case 0:
             del parent[key]
         case 1:
-            parent[key] = [parent[key]] * chance.choice((1, 2, 50))
+            parent[key] = _many(parent[key], chance.choice((1, 2, 50, 3000 if chance.random() < 0.2 else 50)))
         case 2:
             parent[key] = copy.deepcopy(_at(chance.choice(places)))
         case 3:
@@ -231,6 +240,15 @@ def _bend_json(chance: Random, request: Request) -> Request:
         case _:
             parent[key] = chance.choice(MONSTERS)
     return replace(request, body=_dump(obj))
+
+
+def _many(value: Any, count: int) -> list[Any]:
+    """The same again and again; objects, or the first of a list of them, with names and numbers of their own."""
+    value = value[0] if isinstance(value, list) and value else value
+    if not isinstance(value, dict):
+        return [value] * count
+    numbers = [key for key, item in value.items() if isinstance(item, int)]
+    return [{**value, "name": f"n{n}", **dict.fromkeys(numbers, n)} for n in range(count)]
 
 
 def _places(value: Any) -> Any:

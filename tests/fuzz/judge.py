@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from dataclasses import replace
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.fuzz.wire import Reply
 
 _SHRINK_S = 15.0
+_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 
 
 def fault_of(request: Request, reply: Reply) -> str:
@@ -34,6 +36,9 @@ def fault_of(request: Request, reply: Reply) -> str:
         return f"the answer is not JSON: {problem}"
     if reply.status >= 400 and (body.get("kind"), body.get("code")) != ("Status", reply.status):
         return f"status {reply.status} without a Status that says so"
+    name = body.get("metadata", {}).get("name") if reply.status == 201 else None
+    if name is not None and not _NAME.fullmatch(name):
+        return f"an object was made with the name {name!r}"
     return ""
 
 

@@ -44,7 +44,10 @@ class Admission:
         if spec.get("type") == "ExternalName":
             return
         if not spec.get("clusterIP"):
-            spec["clusterIP"] = self._addresses.services.take()
+            try:
+                spec["clusterIP"] = self._addresses.services.take()
+            except AddressError as problem:
+                raise _full("serviceIP") from problem
             return
         old = self._store.find("services", meta.get("namespace", ""), meta.get("name", ""))
         if spec["clusterIP"] == "None" or (old and old["spec"].get("clusterIP") == spec["clusterIP"]):
@@ -62,8 +65,11 @@ class Admission:
             return
         others = [s for s in self._store.list("services") if name_of(s) != name_of(service)]
         taken = {port.get("nodePort") for other in others for port in other["spec"].get("ports", [])}
+        free = (number for number in NODE_PORTS if number not in taken)
         for port in ports:
-            number = port["nodePort"] = port.get("nodePort") or next(n for n in NODE_PORTS if n not in taken)
+            number = port["nodePort"] = port.get("nodePort") or next(free, 0)
+            if not number:
+                raise _full("nodePort")
             why = "already allocated" if number in taken else ""
             if number not in NODE_PORTS:
                 why = "not in the valid range. The range of valid ports is 30000-32767"
@@ -75,3 +81,7 @@ class Admission:
         if why := missing_account(self._store, pod):
             name = pod["metadata"]["name"]
             raise ApiError(403, f'pods "{name}" is forbidden: {why}', details={"name": name, "kind": "pods"})
+
+
+def _full(what: str) -> ApiError:
+    return ApiError(500, f"Internal error occurred: failed to allocate a {what}: range is full")

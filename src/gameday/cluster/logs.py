@@ -16,8 +16,8 @@ class LogSource(Protocol):
     def read(self, namespace: str, pod: str, uid: str, container: str, *, previous: bool) -> Path | None:
         """The file of the running (or last) instance, or of the one before it; None when there is none.
 
-        The file only grows while its container lives. It may be renamed or unlinked
-        afterwards: whoever follows it holds it open.
+        The file only grows. It may be unlinked, and one that got long is renamed and goes on
+        in a new one of its name: whoever follows it holds it open, and looks for that.
         """
 
 

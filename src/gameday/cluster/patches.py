@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+import json
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Json = Any
 
@@ -26,12 +31,21 @@ _KEYS = {
 }
 """patchMergeKey of the fields that are merged item by item (k8s.io/api types.go); others are replaced."""
 
+MAX_OPERATIONS = 10_000
+"""Of a JSON patch."""
+MAX_COPIED_BYTES = 3 * 1024 * 1024
+"""What the `copy` operations of a JSON patch may add, in all."""
+
 _ORDER = "$setElementOrder/"
 _DELETE_FROM = "$deleteFromPrimitiveList/"
 
 
 class PatchError(ValueError):
     """The patch cannot be applied; the message says where."""
+
+
+class TooManyError(ValueError):
+    """The patch has more operations than are taken."""
 
 
 def merge(target: Json, patch: Json) -> Json:
@@ -51,20 +65,25 @@ def merge(target: Json, patch: Json) -> Json:
 
 
 def apply_operations(document: Json, operations: Json) -> Json:
-    """JSON patch: all operations or, with PatchError, none."""
+    """JSON patch: all operations or, with PatchError or TooManyError, none."""
     if not isinstance(operations, list):
         raise PatchError("a JSON patch is a list of operations")
-    holder = {"": copy.deepcopy(document)}
+    if len(operations) > MAX_OPERATIONS:
+        raise TooManyError(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}")
+    holder, copied = {"": copy.deepcopy(document)}, 0
     for operation in operations:
         try:
-            _operate(holder, operation)
+            copied += _operate(holder, operation)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as problem:
             said = f": {problem}" if isinstance(problem, PatchError) else ""
             raise PatchError(f"operation {operation!r} does not apply{said}") from problem
+        if copied > MAX_COPIED_BYTES:
+            raise PatchError(f"Unable to complete the copy: in all they copy more than {MAX_COPIED_BYTES} bytes")
     return holder.get("")
 
 
-def _operate(holder: Json, operation: Json) -> None:
+def _operate(holder: Json, operation: Json) -> int:
+    """Do one operation; returns how many bytes it copied."""
     path = _pointer(operation["path"])
     match operation["op"]:
         case "add":
@@ -77,12 +96,15 @@ def _operate(holder: Json, operation: Json) -> None:
         case "move":
             _add(holder, path, _take(holder, _pointer(operation["from"])))
         case "copy":
-            _add(holder, path, copy.deepcopy(_at(holder, _pointer(operation["from"]))))
+            text = json.dumps(_at(holder, _pointer(operation["from"])))
+            _add(holder, path, json.loads(text))
+            return len(text)
         case "test":
             if _at(holder, path) != operation["value"]:
                 raise PatchError("test failed")
         case other:
             raise PatchError(f"unknown op {other!r}")
+    return 0
 
 
 def _pointer(text: str) -> list[str]:
@@ -137,9 +159,9 @@ def strategic_merge(target: Json, patch: Json, path: tuple[str, ...] = ()) -> Js
     result = dict(target) if isinstance(target, dict) and directive is None else {}
     retained = patch.pop("$retainKeys", None)
     if retained is not None:
-        result = {k: v for k, v in result.items() if k in retained}
+        result = {k: result[k] for k in retained if k in result}
     for key in [k for k in patch if k.startswith(_DELETE_FROM)]:
-        field, gone = key.removeprefix(_DELETE_FROM), patch.pop(key)
+        field, gone = key.removeprefix(_DELETE_FROM), set(patch.pop(key))
         if field in result:
             result[field] = [v for v in result[field] if v not in gone]
     orders = {k.removeprefix(_ORDER): patch.pop(k) for k in list(patch) if k.startswith(_ORDER)}
@@ -171,7 +193,7 @@ def _merge_value(old: Json, new: Json, path: tuple[str, ...]) -> Json:
         return new
     old = old if isinstance(old, list) else []
     if path == ("metadata", "finalizers"):
-        return [*old, *(v for v in new if v not in old)]
+        return list(dict.fromkeys([*old, *new]))
     key = merge_key(path)
     if key is None:
         return copy.deepcopy(new)
@@ -181,18 +203,26 @@ def _merge_value(old: Json, new: Json, path: tuple[str, ...]) -> Json:
 def _merge_items(old: list[Json], new: list[Json], key: str, path: tuple[str, ...]) -> list[Json]:
     if any(isinstance(item, dict) and item.get("$patch") == "replace" and key not in item for item in new):
         old, new = [], [item for item in new if item.get("$patch") != "replace"]
-    result = list(old)
+    if not all(isinstance(item, dict) and key in item for item in new):
+        raise PatchError(f"{'.'.join(path)}: each item of the patch needs its merge key {key!r}")
+    gone = {item[key] for item in new if item.get("$patch") == "delete"}
+    result = [existing for existing in old if existing.get(key) not in gone]
+    places = _first_places(existing.get(key) for existing in result)
     for item in new:
-        if not isinstance(item, dict) or key not in item:
-            raise PatchError(f"{'.'.join(path)}: each item of the patch needs its merge key {key!r}")
-        found = [i for i, existing in enumerate(result) if existing.get(key) == item[key]]
         if item.get("$patch") == "delete":
-            result = [existing for existing in result if existing.get(key) != item[key]]
-        elif found:
-            result[found[0]] = strategic_merge(result[found[0]], item, path)
-        else:
-            result.append(strategic_merge({}, item, path))
+            continue
+        if (place := places.setdefault(item[key], len(result))) == len(result):
+            result.append({})
+        result[place] = strategic_merge(result[place], item, path)
     return result
+
+
+def _first_places(names: Iterable[Json]) -> dict[Json, int]:
+    """Where each value comes first."""
+    found: dict[Json, int] = {}
+    for index, name in enumerate(names):
+        found.setdefault(name, index)
+    return found
 
 
 def _ordered(items: list[Json], order: list[Json], key: str | None, before: list[Json]) -> list[Json]:
@@ -205,12 +235,12 @@ def _ordered(items: list[Json], order: list[Json], key: str | None, before: list
     def name(item: Json) -> Json:
         return item.get(key) if key and isinstance(item, dict) else item
 
-    wanted, places = [name(item) for item in order], [name(item) for item in before]
-    named = sorted((i for i in items if name(i) in wanted), key=lambda i: wanted.index(name(i)))
-    own = [i for i in items if name(i) not in wanted]
+    wanted, places = _first_places(map(name, order)), _first_places(map(name, before))
+    named = deque(sorted((i for i in items if name(i) in wanted), key=lambda i: wanted[name(i)]))
+    own = deque(i for i in items if name(i) not in wanted)
     result: list[Json] = []
     while named and own:
         known = name(named[0]) in places and name(own[0]) in places
-        own_is_next = known and places.index(name(own[0])) < places.index(name(named[0]))
-        result.append((own if own_is_next else named).pop(0))
-    return result + named + own
+        own_is_next = known and places[name(own[0])] < places[name(named[0])]
+        result.append((own if own_is_next else named).popleft())
+    return [*result, *named, *own]

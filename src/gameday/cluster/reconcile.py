@@ -25,6 +25,8 @@ Keys = Callable[[Object], Iterable[Key]]
 
 RETRY_S = 0.5
 """How soon a key is tried again whose reconciliation raised."""
+MAX_RETRY_S = 30.0
+"""How late at the most, when it raises again and again: each time is twice as late as the last."""
 
 
 def name_of(obj: Object) -> tuple[str, str]:
@@ -50,6 +52,7 @@ class Loop:
         self._name = name
         self._keys: dict[Key, None] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._delays_s: dict[Key, float] = {}
         self._wake = asyncio.Event()
 
     def mark(self, key: Key) -> None:
@@ -78,7 +81,7 @@ class Loop:
         while True:
             watch = self._store.watch(resource)
             for obj in self._store.list(resource):
-                self._mark_all(keys(obj))
+                self._mark_all(keys, obj)
             try:
                 await self._read(watch, keys)
             except ExpiredError:  # too slow once: the list above catches up
@@ -89,13 +92,16 @@ class Loop:
     async def _read(self, watch: Watch, keys: Keys) -> None:
         event: Event
         async for event in watch:
-            self._mark_all(keys(event.object))
+            self._mark_all(keys, event.object)
             if event.previous is not None:  # what it concerned before: old labels, an old selector
-                self._mark_all(keys(event.previous))
+                self._mark_all(keys, event.previous)
 
-    def _mark_all(self, keys: Iterable[Key]) -> None:
-        for key in keys:
-            self.mark(key)
+    def _mark_all(self, keys: Keys, obj: Object) -> None:
+        try:
+            for key in keys(obj):
+                self.mark(key)
+        except Exception:  # nor must one that cannot be told whom it concerns
+            log.exception("%s: whom %s concerns", self._name, name_of(obj))
 
     async def _work(self) -> None:
         while True:
@@ -107,12 +113,13 @@ class Loop:
             await asyncio.sleep(0)
 
     def _attempt(self, key: Key) -> None:
+        delay_s = self._delays_s.pop(key, RETRY_S)
         try:
             again_s = self._reconcile(key)
         except (NotFoundError, ConflictError, AlreadyExistsError):  # it moved under us: look again
             again_s = RETRY_S
         except Exception:  # one bad object must not stop the loop for the others
             log.exception("%s: %s", self._name, key)
-            again_s = RETRY_S
+            again_s, self._delays_s[key] = delay_s, min(2 * delay_s, MAX_RETRY_S)
         if again_s is not None:
             self.mark_later(key, again_s)

@@ -8,18 +8,11 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
+from gameday.cluster.resources import RESOURCES
 from gameday.cluster.selectors import matches
 from gameday.cluster.store import NotFoundError, Object, Store, now
 
-KINDS = {
-    "pods": ("v1", "Pod"),
-    "nodes": ("v1", "Node"),
-    "replicasets.apps": ("apps/v1", "ReplicaSet"),
-    "deployments.apps": ("apps/v1", "Deployment"),
-    "services": ("v1", "Service"),
-}
-"""API version and kind of what gets events or owns something."""
-
+_KINDS = {resource.key: (resource.api_version, resource.kind) for resource in RESOURCES}
 MAX_EVENTS = 1000
 """Events kept in a namespace, more or less; the oldest go first."""
 TRIM_EVERY = 50
@@ -28,7 +21,7 @@ TRIM_EVERY = 50
 
 def record_event(store: Store, resource: str, obj: Object, reason: str, message: str, *, warning: bool = False) -> None:
     """Write an Event about an object; the same one again counts up instead."""
-    api_version, kind = KINDS[resource]
+    api_version, kind = _KINDS[resource]
     meta = obj["metadata"]
     namespace = meta.get("namespace") or "default"
     # Named by what it says, so that the same one is found again without a search.
@@ -61,7 +54,7 @@ def record_event(store: Store, resource: str, obj: Object, reason: str, message:
 
 def owner_reference(resource: str, owner: Object) -> dict[str, Any]:
     """A controller's reference to itself, for what it creates."""
-    api_version, kind = KINDS[resource]
+    api_version, kind = _KINDS[resource]
     return {
         "apiVersion": api_version, "kind": kind, "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"],
         "controller": True, "blockOwnerDeletion": True,
@@ -73,13 +66,18 @@ def controller_of(obj: Object) -> dict[str, Any] | None:
     return next((r for r in obj["metadata"].get("ownerReferences", []) if r.get("controller")), None)
 
 
+_LONG_AGO = "0001-01-01T00:00:00Z"
+_BARE = {"status": "", "reason": "", "message": "", "lastTransitionTime": _LONG_AGO, "lastUpdateTime": _LONG_AGO}
+"""What Go reads where a condition says nothing: clients write conditions too, and not always whole ones."""
+
+
 def set_condition(conditions: list[dict[str, Any]], kind: str, status: str, **fields: Any) -> None:
     """Set a condition in place; its transition time changes only with its status."""
-    found = next((c for c in conditions if c["type"] == kind), None)
+    found = next((c for c in conditions if c.get("type") == kind), None)
     if found is None:
         conditions.append({"type": kind, "status": status, "lastTransitionTime": now(), **fields})
         return
-    if found["status"] != status:
+    if found.get("status") != status:
         found["lastTransitionTime"] = now()
     for stale in {"reason", "message"} - fields.keys():
         found.pop(stale, None)
@@ -87,8 +85,9 @@ def set_condition(conditions: list[dict[str, Any]], kind: str, status: str, **fi
 
 
 def condition(obj: Object, kind: str) -> dict[str, Any] | None:
-    """One condition of an object's status."""
-    return next((c for c in obj.get("status", {}).get("conditions", []) if c["type"] == kind), None)
+    """One condition of an object's status, with every field that conditions have."""
+    conditions = obj.get("status", {}).get("conditions", [])
+    return next(({**_BARE, **c} for c in conditions if c.get("type") == kind), None)
 
 
 def is_ready(pod: Object) -> bool:
@@ -97,11 +96,14 @@ def is_ready(pod: Object) -> bool:
     return bool(found and found["status"] == "True")
 
 
+def is_over(pod: Object) -> bool:
+    """Whether a pod's containers have ended for good."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
 def is_active(pod: Object) -> bool:
     """Whether a pod counts for its controller: not ended, not ending."""
-    return (
-        pod.get("status", {}).get("phase") not in ("Succeeded", "Failed") and "deletionTimestamp" not in pod["metadata"]
-    )
+    return not is_over(pod) and "deletionTimestamp" not in pod["metadata"]
 
 
 def instant(timestamp: str) -> float:

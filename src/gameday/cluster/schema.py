@@ -78,13 +78,31 @@ def _fits(number: int, path: str) -> bool:
 _FORMATS = {"bytes": _is_base64, "datetime": _is_time}
 
 
+MOST = 20
+"""How many things that are wrong are told."""
+
+
+class Found(list[str]):
+    """What is wrong: the first of it, and how much more there is."""
+
+    more = 0
+
+    def add(self, what: str) -> None:
+        """Tell or count it."""
+        if len(self) < MOST:
+            self.append(what)
+        else:
+            self.more += 1
+            self[MOST:] = [f"and {self.more} more"]
+
+
 class Check:
     """One reading of an object: prunes unknown fields and nulls, and collects what is wrong."""
 
     def __init__(self) -> None:
-        self.unknown: list[str] = []
-        """Paths of unknown fields, which were dropped."""
-        self.mismatched: list[str] = []
+        self.unknown = Found()
+        """Unknown fields, which were dropped, in words."""
+        self.mismatched = Found()
         """What has the wrong JSON type, in words."""
 
     def read(self, value: Any, kind: str, path: str = "") -> Any:
@@ -104,7 +122,7 @@ class Check:
         for key, item in value.items():
             place = f"{path}.{key}" if path else key
             if key not in fields:
-                self.unknown.append(place)
+                self.unknown.add(f'unknown field "{place}"')
             elif item is not None:
                 read = self.read(item, fields[key], place)
                 if read not in ({}, []) or not GENERIC.fullmatch(fields[key]):  # Go's omitempty
@@ -142,12 +160,12 @@ class Check:
         try:
             quantity(text)
         except (TypeError, ValueError):
-            self.mismatched.append(f"{path}: {quantities.RULE}")
+            self.mismatched.add(f"{path}: {quantities.RULE}")
         return text
 
     def _mismatch(self, value: Any, expected: str, path: str) -> Any:
         names = {dict: "object", list: "array", str: "string", bool: "bool"}
-        self.mismatched.append(f"cannot unmarshal {names.get(type(value), 'number')} into {path} of type {expected}")
+        self.mismatched.add(f"cannot unmarshal {names.get(type(value), 'number')} into {path} of type {expected}")
         return value
 
 

@@ -18,7 +18,7 @@ _KEY = re.compile(rf"(?:[a-z0-9](?:[-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_NAME}")
 _VALUE = re.compile(rf"(?:{_NAME})?")
 _SET = re.compile(r"(?P<key>\S+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)")
 _COMPARE = re.compile(r"(?P<key>[^\s=!<>]+)\s*(?P<op>==|=|!=|>|<)\s*(?P<value>[^\s=!<>]*)")
-_TOP_LEVEL_COMMA = re.compile(r",(?![^()]*\))")
+_PART = re.compile(r"(?:[^,(]|\([^)]*\)?)+")  # what the commas outside of parentheses part
 _FIELD = re.compile(r"(?P<path>[^=!]+)(?P<op>==|=|!=)(?P<value>.*)")
 
 
@@ -67,12 +67,17 @@ class FieldRequirement:
 
     def holds(self, obj: Mapping[str, Any]) -> bool:
         """Whether the object's field has (or has not) the value; an absent field is empty."""
-        found: Any = obj
-        for part in self.path.split("."):
-            found = found.get(part) if isinstance(found, Mapping) else None
+        found = value_at(obj, self.path)
         if isinstance(found, bool):
             found = str(found).lower()
         return (str("" if found is None else found) == self.value) == self.equal
+
+
+def value_at(obj: Any, path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    for part in path.split("."):
+        obj = obj.get(part) if isinstance(obj, Mapping) else None
+    return obj
 
 
 def matches(selector: str | Mapping[str, Any] | None, labels: Mapping[str, str] | None) -> bool:
@@ -107,7 +112,7 @@ def from_map(selector: Mapping[str, Any]) -> list[Requirement]:
 @lru_cache(maxsize=512)
 def parse_labels(text: str) -> tuple[Requirement, ...]:
     """The requirements of a `labelSelector` parameter. Raises SelectorError."""
-    return tuple(_requirement(part.strip()) for part in _TOP_LEVEL_COMMA.split(text) if part.strip())
+    return tuple(_requirement(part.strip()) for part in _PART.findall(text) if part.strip())
 
 
 def _requirement(part: str) -> Requirement:

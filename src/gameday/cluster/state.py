@@ -123,9 +123,6 @@ def _is(fd: int, path: Path) -> bool:
 
 
 def _empty(folder: Path) -> None:
-    record = read(folder)
-    if record and record.get("pods_folder"):
-        shutil.rmtree(record["pods_folder"], ignore_errors=True)
     for entry in folder.iterdir():
         if entry.name == LOCK:
             continue

@@ -13,7 +13,7 @@ import copy
 import uuid
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ FIRST_REVISION = 100
 WATCH_BACKLOG = 2048
 """How many unread events a watcher may have before it is dropped (it must list again)."""
 
+_A_LIFE_S = 100 * 365 * 86400
+"""The longest grace that a time is reckoned with: one may be given that is longer than there are years."""
 
 WITHOUT_GENERATION = ("leases.coordination.k8s.io", "namespaces", "nodes", "services")
 """Resources with a spec whose changes are not counted."""
@@ -79,8 +81,19 @@ class Event:
 
 
 def now() -> str:
-    """This instant as Kubernetes writes it (RFC 3339, UTC, whole seconds)."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """This instant as Kubernetes writes it."""
+    return written(datetime.now(UTC))
+
+
+def written(instant: datetime) -> str:
+    """An instant of UTC as Kubernetes writes it (RFC 3339, whole seconds)."""
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def complete_name(meta: Object) -> None:
+    """Make a name of `generateName`, where that is all that is given; of 63 characters at most, as a label's value."""
+    if not meta.get("name") and meta.get("generateName"):
+        meta["name"] = meta["generateName"][:58] + uuid.uuid4().hex[:5]
 
 
 def _finalizers(resource: str, obj: Object) -> Any:
@@ -89,10 +102,24 @@ def _finalizers(resource: str, obj: Object) -> Any:
     return obj["metadata"].get("finalizers") or of_namespace
 
 
-def _weight(obj: Object) -> int:
-    """About how much memory an object takes, in bytes: what is large is in its data and annotations."""
-    texts = [*(obj.get("data") or {}).values(), *(obj["metadata"].get("annotations") or {}).values()]
-    return 8192 + sum(map(len, texts))
+def _grace(resource: str, obj: Object, asked_s: int | None) -> int:
+    """How many seconds something has from its deletion on: a pod with processes only."""
+    spec, meta = obj.get("spec", {}), obj["metadata"]
+    ended = obj.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    if resource != "pods" or not spec.get("nodeName") or ended:
+        return 0
+    usual: int = meta.get("deletionGracePeriodSeconds", spec.get("terminationGracePeriodSeconds", 30))
+    grace = usual if asked_s is None else asked_s
+    return 1 if grace < 0 else grace  # as Kubernetes takes it
+
+
+def _weight(value: Any) -> int:
+    """About how much memory a JSON value takes, in bytes."""
+    if isinstance(value, dict):
+        return 200 + sum(50 + _weight(item) for item in value.values())
+    if isinstance(value, list):
+        return 100 + sum(map(_weight, value))
+    return 50 + len(value) if isinstance(value, str) else 8
 
 
 class Watch:
@@ -203,8 +230,7 @@ class Store:
         """
         obj = copy.deepcopy(obj)
         meta = obj["metadata"]
-        if not meta.get("name") and meta.get("generateName"):
-            meta["name"] = meta["generateName"] + uuid.uuid4().hex[:5]
+        complete_name(meta)
         key = (meta.get("namespace", ""), meta["name"])
         if key in self._objects.get(resource, {}):
             raise AlreadyExistsError(f'{resource} "{meta["name"]}" already exists')
@@ -286,22 +312,21 @@ class Store:
             meta["finalizers"].append(finalizer)
         if not meta.get("finalizers"):
             meta.pop("finalizers", None)
-        grace = 0
-        if resource == "pods" and obj.get("spec", {}).get("nodeName"):
-            grace = obj["spec"].get("terminationGracePeriodSeconds", 30) if grace_s is None else grace_s
-            grace = 1 if grace < 0 else grace  # as Kubernetes takes it
+        grace = _grace(resource, obj, grace_s)
         if not grace and not _finalizers(resource, obj):
             return self._remove(resource, obj)
         if resource == "namespaces":
             obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
+        before, span = meta.get("deletionGracePeriodSeconds", grace), timedelta(seconds=min(grace, _A_LIFE_S))
         if "deletionTimestamp" not in meta:
-            meta["deletionTimestamp"] = now()
+            meta["deletionTimestamp"] = written(datetime.now(UTC) + span)
             if resource != "namespaces":
                 meta["deletionGracePeriodSeconds"] = grace
             if "generation" in meta:
                 meta["generation"] += 1
-        elif resource != "namespaces":
-            meta["deletionGracePeriodSeconds"] = min(grace, meta.get("deletionGracePeriodSeconds", grace))
+        elif grace < before:
+            began = datetime.fromisoformat(meta["deletionTimestamp"]) - timedelta(seconds=min(before, _A_LIFE_S))
+            meta |= {"deletionTimestamp": written(began + span), "deletionGracePeriodSeconds": grace}
         if obj == self.get(resource, namespace, name):
             return obj
         return self._commit("MODIFIED", resource, obj)

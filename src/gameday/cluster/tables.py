@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gameday.cluster.selectors import value_at as _at
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -47,12 +49,6 @@ A cell is a field's path (`<none>` or 0 when it is empty, with `?` nothing), or 
 items, % a selector, ! one of the functions below.
 """
 _OTHERS = "Name=@ Created_At=metadata.creationTimestamp"
-
-
-def _at(o: Object, path: str) -> Any:
-    for part in path.split("."):
-        o = (o or {}).get(part)  # type: ignore[assignment]
-    return o
 
 
 def _ago(o: Object, now: datetime, *paths: str) -> str:

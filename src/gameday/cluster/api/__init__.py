@@ -16,6 +16,7 @@ from aiohttp import web
 from gameday.cluster.api import discovery
 from gameday.cluster.api.errors import AdmissionError, ApiError, from_store
 from gameday.cluster.api.exec import Exec
+from gameday.cluster.api.forms import wanted_form
 from gameday.cluster.api.objects import AdmissionHook, Objects
 from gameday.cluster.api.podlogs import PodLogs
 from gameday.cluster.api.requests import Place, answer, flag, missing, parse_filter, parse_place
@@ -85,6 +86,7 @@ class _Api:
                 place = parse_place(group, version, rest)
             case _:
                 return _discover(request)
+        wanted_form(request.headers.get("Accept", ""))  # or it is refused, before anything is done
         try:
             return await self._serve(request, place)
         except StoreError as problem:

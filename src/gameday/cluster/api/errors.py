@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from gameday.cluster import schema
 from gameday.cluster import store as objects
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _REASONS = {
     403: "Forbidden",
     404: "NotFound",
     405: "MethodNotAllowed",
+    406: "NotAcceptable",
     409: "Conflict",
     410: "Expired",
     413: "RequestEntityTooLarge",
@@ -99,10 +101,13 @@ def not_found(resource: Resource, name: str) -> ApiError:
 
 def unprocessable(resource: Resource, name: str, causes: list[Cause]) -> ApiError:
     """422: the object breaks rules, all of them listed."""
-    said = str(causes[0]) if len(causes) == 1 else f"[{', '.join(map(str, causes))}]"
+    told = causes[: schema.MOST]
+    said = str(told[0]) if len(told) == 1 else f"[{', '.join(map(str, told))}]"
+    if len(causes) > len(told):
+        said += f", and {len(causes) - len(told)} more"
     kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
     details = {"name": name, "group": resource.group, "kind": resource.kind,
-               "causes": [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]}  # fmt: skip
+               "causes": [{"reason": c.reason, "message": c.message, "field": c.field} for c in told]}  # fmt: skip
     return ApiError(422, f'{kind} "{name}" is invalid: {said}', details=details)
 
 

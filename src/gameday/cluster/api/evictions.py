@@ -26,7 +26,8 @@ def allow(store: Store, pod: Object, *, dry: bool) -> None:
 
 
 def _take(store: Store, budget: Object, *, ready: bool, dry: bool) -> None:
-    name, status = budget["metadata"]["name"], budget["status"]
+    numbers = dict.fromkeys(("currentHealthy", "desiredHealthy", "disruptionsAllowed"), 0)
+    name, status = budget["metadata"]["name"], numbers | budget["status"]  # a client may have written another status
     if status.get("observedGeneration", 0) < budget["metadata"]["generation"]:
         why = f"The disruption budget {name} is still being processed by the server."
         raise _refused(why, retryAfterSeconds=10)
@@ -37,7 +38,7 @@ def _take(store: Store, budget: Object, *, ready: bool, dry: bool) -> None:
         raise _refused(f"The disruption budget {name} needs {needs} healthy pods and has {has} currently")
 
     def count(current: Object) -> None:
-        current["status"]["disruptionsAllowed"] -= 1
+        current["status"]["disruptionsAllowed"] = status["disruptionsAllowed"] - 1
 
     if not dry:
         store.mutate(_BUDGETS, budget["metadata"]["namespace"], name, count)

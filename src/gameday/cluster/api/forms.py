@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _KEPT_PAGES = 64
 """How many lists can be read in pages at a time; the oldest then begins anew (410)."""
+KEPT_S = 300.0
+"""How long the rest of a list can be read."""
+_FORMS = tuple((form, "meta.k8s.io", "v1") for form in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"))
 
 
 def formed(request: web.Request, place: Place, obj: Object) -> Object:
@@ -49,15 +53,19 @@ def _table(request: web.Request, place: Place, found: list[Object]) -> Object:
 def wanted_form(accept: str) -> str:
     """What objects are turned into for a client that accepts so: `Table`, `PartialObjectMetadata`, or nothing.
 
-    Anything that cannot be served (protobuf) is passed over: the answer is JSON.
+    Another encoding (protobuf) is passed over: the answer is JSON. Raises ApiError 406 for other forms alone.
     """
+    found = []
     for offer in accept.split(","):
         options = dict(p.strip().partition("=")[::2] for p in offer.split(";")[1:])
-        wanted = options.get("as", "").removesuffix("List")
-        if options.get("g") == "meta.k8s.io" and options.get("v") == "v1":
-            return wanted
-        if "json" in offer and not wanted:
+        found.append(tuple(options.get(key, "") for key in ("as", "g", "v")))
+        if found[-1] in _FORMS:
+            return found[-1][0].removesuffix("List")
+        if "json" in offer and not found[-1][0]:
             return ""
+    if all(wanted for wanted, *_ in found):
+        raise ApiError(406, "only the following media types are accepted: application/json, application/yaml, "
+                            "application/vnd.kubernetes.protobuf")  # fmt: skip
     return ""
 
 
@@ -82,7 +90,9 @@ class Pages:
         meta = {"resourceVersion": str(revision)}
         if limit and len(found) > limit:
             meta["continue"] = str(next(self._tokens))
-            self._rests[place, int(meta["continue"])] = found[limit:], revision
+            key = (place, int(meta["continue"]))
+            self._rests[key] = found[limit:], revision
+            asyncio.get_running_loop().call_later(KEPT_S, self._rests.pop, key, None)
             if len(self._rests) > _KEPT_PAGES:
                 del self._rests[next(iter(self._rests))]
         return listed(request, place, found[:limit], meta)

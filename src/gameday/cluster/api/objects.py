@@ -35,7 +35,7 @@ from gameday.cluster.api.requests import (
 from gameday.cluster.api.warnings import warnings_for
 from gameday.cluster.defaults import apply_defaults, has_status, reset_status
 from gameday.cluster.resources import Resource
-from gameday.cluster.store import AlreadyExistsError, ConflictError, now
+from gameday.cluster.store import AlreadyExistsError, ConflictError, complete_name, now
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -109,10 +109,8 @@ class Objects:
         self._check_namespace(place, meta.get("name", ""))
         apply_defaults(place.key, obj)
         reset_status(place.key, obj)
+        complete_name(meta)
         _raise_any(place, obj, validation.validate(place.key, obj))
-        if not meta.get("name"):
-            # The store would complete it too, but hooks want to know the name.
-            meta["name"] = meta["generateName"] + uuid.uuid4().hex[:5]
         warnings += warnings_for(place.key, obj)
         if found := self._store.find(place.key, place.namespace or "", meta["name"]):
             ending = "object is being deleted: " if "deletionTimestamp" in found["metadata"] else ""
@@ -177,6 +175,8 @@ class Objects:
                 how = patches.merge if apply is patches.strategic_merge else apply
                 return answer(self._rescale(request, place, old, how(self._scale(old), body), mismatch=422))
             patched = apply(shown(place.resource, old), body)
+        except patches.TooManyError as problem:
+            raise ApiError(413, str(problem)) from problem
         except (patches.PatchError, TypeError, AttributeError) as problem:
             code = 422 if apply is patches.apply_operations else 400
             raise ApiError(
@@ -203,6 +203,7 @@ class Objects:
             causes = validation.validate(place.key, checked) + validation.validate_change(place.key, old, obj)
             _raise_any(place, obj, causes)
             warnings += warnings_for(place.key, obj)
+        validation.check_size(place.key, obj)
         if _dry(request):
             return answer(formed(request, place, obj), warnings=warnings)
         if not place.subresource:
@@ -310,19 +311,19 @@ def _decoded(request: web.Request, place: Place, body: Any, *, mismatch: int = 4
     pruned = check.read(body, schema.type_of(resource.kind, resource.group))
     if check.mismatched:
         raise ApiError(mismatch, prefix + f"json: {'; '.join(check.mismatched)}")
-    unknown = [f'unknown field "{path}"' for path in check.unknown]
     strictness = request.query.get("fieldValidation") or "Warn"
-    if unknown and strictness == "Strict":
-        raise ApiError(400, prefix + f"strict decoding error: {', '.join(unknown)}")
+    if check.unknown and strictness == "Strict":
+        raise ApiError(400, prefix + f"strict decoding error: {', '.join(check.unknown)}")
     obj: Object = {"apiVersion": resource.api_version, "kind": resource.kind, **pruned}
     meta = obj.setdefault("metadata", {})
+    validation.check_size(place.key, obj)  # before anything is done for each of its many parts
     if resource.namespaced:
         if meta.setdefault("namespace", place.namespace) not in (place.namespace, ""):
             raise ApiError(400, "the namespace of the provided object does not match the namespace sent on the request")
         meta["namespace"] = place.namespace
     else:
         meta.pop("namespace", None)
-    return obj, unknown if strictness != "Ignore" else []
+    return obj, list(check.unknown) if strictness != "Ignore" else []
 
 
 def _check_preconditions(place: Place, obj: Object, options: Object) -> None:
@@ -336,8 +337,7 @@ def _check_preconditions(place: Place, obj: Object, options: Object) -> None:
 
 def _raise_any(place: Place, obj: Object, causes: list[Cause]) -> None:
     if causes:
-        meta = obj["metadata"]
-        raise unprocessable(place.resource, meta.get("name") or meta.get("generateName", ""), causes)
+        raise unprocessable(place.resource, obj["metadata"].get("name", ""), causes)
 
 
 def _dry(request: web.Request) -> bool:

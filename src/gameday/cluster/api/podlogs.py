@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from os.path import samestat
 from typing import TYPE_CHECKING, BinaryIO
 
 from aiohttp import web
@@ -13,6 +16,7 @@ from gameday.cluster.api.requests import Object, Place, flag, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from gameday.cluster.logs import LogSource
     from gameday.cluster.store import Store
@@ -51,10 +55,10 @@ class PodLogs:
             raise ApiError(400, _why_none(pod, container, previous=previous))
         since, tail = _since(query), whole_number(query, "tailLines")
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
-        with path.open("rb") as log:
-            await asyncio.to_thread(_seek, log, since, tail)
+        limit = whole_number(query, "limitBytes")
+        with closing(_Copy(path, response, timestamps=flag(query, "timestamps"), limit=limit)) as copy:
+            await asyncio.to_thread(_seek, copy.log, since, tail)
             await response.prepare(request)
-            copy = _Copy(log, response, timestamps=flag(query, "timestamps"), limit=whole_number(query, "limitBytes"))
             try:
                 await copy.drain()
                 if flag(query, "follow") and not previous:
@@ -71,7 +75,7 @@ class PodLogs:
             current = self._store.find("pods", meta["namespace"], meta["name"])
             ended = current is None or _instance(current, container) != instance or _ended(current, container)
             await copy.drain()
-            if ended:
+            if ended or copy.left == 0:
                 return
             await asyncio.sleep(_POLL_EVERY_S)
 
@@ -79,16 +83,31 @@ class PodLogs:
 class _Copy:
     """Copies whole lines of a growing log to a response."""
 
-    def __init__(self, log: BinaryIO, response: web.StreamResponse, *, timestamps: bool, limit: int | None) -> None:
-        self._log = log
+    def __init__(self, path: Path, response: web.StreamResponse, *, timestamps: bool, limit: int | None) -> None:
+        self._path = path
+        self.log = path.open("rb")
         self._response = response
         self._timestamps = timestamps
-        self._left = limit
+        self.left = limit
+        """How many bytes the answer may still have."""
         self._partial = b""
+
+    def close(self) -> None:
+        """Close the file."""
+        self.log.close()
+
+    def _read(self) -> bytes:
+        chunk = self.log.read(_CHUNK_BYTES)
+        with suppress(FileNotFoundError):  # its pod is gone
+            if not chunk and not samestat(self._path.stat(), os.fstat(self.log.fileno())):  # it was set aside
+                self.log.close()
+                self.log = self._path.open("rb")
+                chunk = self.log.read(_CHUNK_BYTES)
+        return chunk
 
     async def drain(self) -> None:
         """Copy all that is there now; a line without its end waits for it."""
-        while chunk := self._log.read(_CHUNK_BYTES):
+        while self.left != 0 and (chunk := self._read()):
             *lines, self._partial = (self._partial + chunk).split(b"\n")
             await self._send(b"".join(self._shown(line) + b"\n" for line in lines))
 
@@ -97,10 +116,11 @@ class _Copy:
         await self._send(self._shown(self._partial))
 
     async def _send(self, data: bytes) -> None:
-        if self._left is not None:
-            data, self._left = data[: self._left], max(0, self._left - len(data))
+        if self.left is not None:
+            data, self.left = data[: self.left], max(0, self.left - len(data))
         if data:
             await self._response.write(data)
+            await asyncio.sleep(0)  # everybody's turn, and the moment in which the loss of the client is told
 
     def _shown(self, line: bytes) -> bytes:
         return line if self._timestamps else line.partition(b" ")[2]
@@ -125,14 +145,16 @@ def _line_starts(log: BinaryIO, since: bytes) -> Iterator[int]:
 
 def _since(query: Mapping[str, str]) -> str:
     """The earliest time wanted, `2026-01-31T12:00:00`, or nothing. Raises ApiError 400."""
-    seconds = whole_number(query, "sinceSeconds")
-    moment = datetime.now(UTC) - timedelta(seconds=seconds) if seconds is not None else None
-    if text := query.get("sinceTime"):
-        try:
+    seconds, text = whole_number(query, "sinceSeconds"), query.get("sinceTime")
+    try:
+        moment = datetime.now(UTC) - timedelta(seconds=seconds) if seconds is not None else None
+        if text:
             moment = datetime.fromisoformat(text).astimezone(UTC)
-        except ValueError as problem:
-            raise ApiError(400, f'sinceTime: Invalid value: "{text}": expected an RFC 3339 time') from problem
-    return moment.strftime("%Y-%m-%dT%H:%M:%S") if moment else ""
+    except OverflowError:  # before all times
+        return ""
+    except ValueError as problem:
+        raise ApiError(400, f'sinceTime: Invalid value: "{text}": expected an RFC 3339 time') from problem
+    return moment.isoformat()[:19] if moment else ""
 
 
 def chosen_container(pod: Object, wanted: str) -> str:

@@ -116,3 +116,5 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         if not byte & 0x80:
             return result, position
         shift += 7
+        if shift > 63:  # noqa: PLR2004
+            raise ValueError("a number is longer than 64 bits")

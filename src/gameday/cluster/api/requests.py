@@ -23,6 +23,8 @@ Object = dict[str, Any]
 _JSON_TYPES = ("application/json", "application/octet-stream", "text/plain", "*/*", "")
 _MAX_DEPTH = 500
 """How deep YAML may nest: its parser, in C, recurses without a bound. JSON's has one, of the same order."""
+_MAX_EVENTS = 100_000
+"""How many parts YAML may have: each takes a kilobyte while it is read."""
 _MAX_DIGITS = 18
 _MAX_WARNING, _MAX_WARNINGS = 256, 4096
 """Characters of a warning, and of all in an answer; beyond these the API server too cuts them."""
@@ -101,7 +103,8 @@ async def read_body(request: web.Request, *, required: bool = True) -> Any:
 def _parsed(parse: Any, data: bytes) -> Any:
     try:
         return parse(data.decode("utf-8", "replace"))  # as Go reads what is no UTF-8
-    except (ValueError, yaml.YAMLError) as problem:
+    # YAML's tags are functions of Python, which fail in their own ways: `!!bool foo`, `!!int ''`.
+    except (AttributeError, LookupError, TypeError, ValueError, yaml.YAMLError) as problem:
         said = " ".join(str(problem).split())
         raise ApiError(400, f"the body of the request does not parse: {said}") from problem
 
@@ -117,7 +120,9 @@ def _load_json(text: str) -> Any:
 
 def _load_yaml(text: str) -> Any:
     depth = 0
-    for event in yaml.parse(text, Loader=_YAML):
+    for count, event in enumerate(yaml.parse(text, Loader=_YAML)):
+        if count > _MAX_EVENTS:
+            raise yaml.YAMLError(f"more than {_MAX_EVENTS} parts: send JSON")
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not supported")  # a few lines of them may mean gigabytes
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -180,7 +185,8 @@ def parse_filter(place: Place, query: Mapping[str, str]) -> Filter:
 
 def encode(value: Any) -> bytes:
     """Compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    # Bytes of a header that are no UTF-8 come as surrogates, which cannot be written.
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def answer(value: Any, *, status: int = 200, warnings: Sequence[str] = ()) -> web.Response:

@@ -58,7 +58,9 @@ def matching(pattern: str, words: str, longest: int = 253) -> Rule:
     """Empty, or a text of a form; `words` say which, `longest` is in characters."""
 
     def check(field: str, value: Any) -> Causes:
-        if value and not re.fullmatch(pattern, value):
+        # The beginning of a name may end with a dash.
+        whole = re.sub(".-$", "a", value) if value and field.endswith("generateName") else value
+        if value and not re.fullmatch(pattern, whole):
             yield invalid(field, value, words)
         if value and len(value) > longest:
             yield invalid(field, value, f"must be no more than {longest} characters")
@@ -70,10 +72,12 @@ def unique(key: str, *, wrong: Callable[[str, Any], Cause] = duplicate) -> Rule:
     """A list whose items differ in a field."""
 
     def check(field: str, value: Any) -> Causes:
-        seen = [item.get(key) for item in value or []]
-        for index, found in enumerate(seen):
-            if found and found in seen[:index]:
+        seen = set()
+        for index, item in enumerate(value or []):
+            if (found := item.get(key)) in seen:
                 yield wrong(f"{field}[{index}].{key}", found)
+            elif found:
+                seen.add(found)
 
     return check
 
@@ -97,6 +101,12 @@ def port_number(field: str, value: Any) -> Causes:
         yield from PORT_NAME(field, value)
     elif not 1 <= (value or 0) <= 65535:  # noqa: PLR2004
         yield invalid(field, value or 0, "must be between 1 and 65535, inclusive")
+
+
+def seconds(field: str, value: Any) -> Causes:
+    """A span that a pod is given."""
+    if value is not None and not 1 <= value < 1 << 31:
+        yield invalid(field, value, f"must be between 1 and {(1 << 31) - 1}, inclusive")
 
 
 def ip_literal(field: str, value: Any) -> Causes:
@@ -136,12 +146,17 @@ def below_root(field: str, value: Any) -> Causes:
     yield from unserved("mount paths with '..'")(field, ".." in (value or "").split("/"))
 
 
+def qualified(field: str, name: str) -> Causes:
+    """A name with a domain before it, or none."""
+    if not re.fullmatch(rf"({_LABEL}(\.{_LABEL})*/)?{_WORD}", name):
+        yield invalid(field, name, "name part must consist of alphanumeric characters, '-', '_' or '.', and must "
+                                   "start and end with an alphanumeric character")  # fmt: skip
+
+
 def labels(field: str, found: Object | None) -> Causes:
     """What is wrong with labels."""
     for key, value in (found or {}).items():
-        if not re.fullmatch(rf"({_LABEL}(\.{_LABEL})*/)?{_WORD}", key):
-            yield invalid(field, key, "name part must consist of alphanumeric characters, '-', '_' or '.', and must "
-                                      "start and end with an alphanumeric character")  # fmt: skip
+        yield from qualified(field, key)
         if not re.fullmatch(f"({_WORD})?", value):
             yield invalid(field, value, "a valid label must be an empty string or consist of alphanumeric characters, "
                                         "'-', '_' or '.', and must start and end with an alphanumeric character, "

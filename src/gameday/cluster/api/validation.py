@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from gameday.cluster import schema
-from gameday.cluster.api.errors import Cause, duplicate, forbidden, invalid, required, unsupported
+from gameday.cluster.api.errors import ApiError, Cause, duplicate, forbidden, invalid, required, unsupported
+from gameday.cluster.api.requests import encode
 from gameday.cluster.api.rules import (
     DATA_KEY,
     DNS_LABEL,
@@ -32,6 +33,8 @@ from gameday.cluster.api.rules import (
     one_of,
     own_name,
     port_number,
+    qualified,
+    seconds,
     unique,
     unserved,
 )
@@ -39,12 +42,16 @@ from gameday.cluster.defaults import containers
 from gameday.cluster.selectors import SelectorError, matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Rules = list[tuple[Any, ...]]
 """A field's path, then the rules for it: the first one that is broken tells enough."""
 
+_DATA = ("data", "binaryData", "stringData")
 _MAX_DATA_BYTES = 1024 * 1024
+_MAX_ANNOTATIONS_BYTES = 256 * 1024
+MAX_BYTES = 1536 * 1024
+"""The longest object that etcd takes; as JSON, here."""
 
 
 def _served_volume(field: str, value: Any) -> Causes:
@@ -85,6 +92,7 @@ _POD: Rules = [
     ("ephemeralContainers", unserved("ephemeral containers")),
     ("initContainers", unique("name")),
     ("restartPolicy", one_of("Always", "OnFailure", "Never")),
+    ("activeDeadlineSeconds", seconds),
     ("volumes", unique("name")),
     ("volumes[].name", needed, DNS_LABEL),
     ("volumes[]", one_kind("volume type", _VOLUMES, must=False), _served_volume),
@@ -132,8 +140,9 @@ _CHECKED = ("metadata", "spec", "subsets", "endpoints", "ports", "addressType")
 
 
 def validate(resource: str, obj: Object) -> list[Cause]:
-    """Everything that is wrong with an object that has the right shape and its defaults."""
-    causes = list(_metadata(resource, obj["metadata"]))
+    """Everything that is wrong with an object that has the right shape and its defaults. Raises ApiError 413."""
+    check_size(resource, obj)
+    causes = [*_lengths(resource, obj), *_metadata(resource, obj["metadata"])]
     for path, *rules in _RULES.get(resource, ()):
         for field, value in _values(obj, path):
             causes += next(filter(None, (list(rule(field, value)) for rule in rules)), [])
@@ -146,13 +155,30 @@ def validate(resource: str, obj: Object) -> list[Cause]:
         case "services":
             causes += _service(spec)
         case "configmaps" | "secrets":
-            causes += _data(obj)
+            causes += [
+                cause for field in _DATA for key in obj.get(field) or () for cause in DATA_KEY(f"{field}[{key}]", key)
+            ]
         case "poddisruptionbudgets.policy":
             causes += _budget(spec)
     said = {cause.field for cause in causes}
     kind = schema.type_of(obj["kind"], resource.partition(".")[2])
     empty = schema.missing({k: v for k, v in obj.items() if k in _CHECKED}, kind)
     return causes + [required(path) for path in empty if path not in said]
+
+
+def check_size(resource: str, obj: Object) -> None:
+    """Refuse what is too long to be stored, unless a part of it is too long by itself. Raises ApiError 413."""
+    if len(encode(obj)) > MAX_BYTES and not list(_lengths(resource, obj)):
+        raise ApiError(413, "etcdserver: request is too large")
+
+
+def _lengths(resource: str, obj: Object) -> Causes:
+    """The parts that have limits of their own."""
+    found = obj["metadata"].get("annotations") or {}
+    yield from _bounded("metadata.annotations", [*found, *found.values()], _MAX_ANNOTATIONS_BYTES)
+    if resource in ("configmaps", "secrets"):
+        texts = [text for field in _DATA for text in (obj.get(field) or {}).values()]
+        yield from _bounded("[]", texts, _MAX_DATA_BYTES)
 
 
 def validate_change(resource: str, old: Object, new: Object) -> list[Cause]:
@@ -202,12 +228,18 @@ def _fixed(pod: Object) -> Object:
 
 
 def _metadata(resource: str, meta: Object) -> Causes:
-    if not meta.get("name") and not meta.get("generateName"):
+    if not meta.get("name"):
         yield required("metadata.name", "name or generateName is required")
     rule = {"namespaces": DNS_LABEL, "services": SERVICE_NAME}.get(resource, SUBDOMAIN)
+    yield from rule("metadata.generateName", meta.get("generateName"))
     yield from rule("metadata.name", meta.get("name"))
     yield from labels("metadata.labels", meta.get("labels"))
     yield from labels("metadata.annotations", {key.lower(): "" for key in meta.get("annotations") or {}})
+    for name in meta.get("finalizers") or ():
+        yield from qualified("metadata.finalizers", name)
+        if "/" not in name and name not in ("foregroundDeletion", "kubernetes", "orphan"):
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid("metadata.finalizers", name, why)
 
 
 def _workload(resource: str, spec: Object) -> Causes:
@@ -283,15 +315,14 @@ def _service(spec: Object) -> Causes:
         yield from needed("spec.ports", ports)
     for index, port in enumerate(ports if len(ports) > 1 else []):
         yield from needed(f"spec.ports[{index}].name", port.get("name"))
+    seen = set()
     for index, port in enumerate(ports):
         used = (port.get("port"), port.get("protocol"))
-        if any((p.get("port"), p.get("protocol")) == used for p in ports[:index]):
+        if used in seen:
             yield duplicate(f"spec.ports[{index}]", used[0])
+        seen.add(used)
 
 
-def _data(obj: Object) -> Causes:
-    data = {(field, key): value for field in ("data", "binaryData") for key, value in (obj.get(field) or {}).items()}
-    for field, key in data:
-        yield from DATA_KEY(f"{field}[{key}]", key)
-    if sum(len(value.encode()) for value in data.values()) > _MAX_DATA_BYTES:
-        yield Cause("[]", f"Too long: must have at most {_MAX_DATA_BYTES} bytes", "FieldValueTooLong")
+def _bounded(field: str, texts: Iterable[str], most: int) -> Causes:
+    if sum(len(text.encode()) for text in texts) > most:
+        yield Cause(field, f"Too long: must have at most {most} bytes", "FieldValueTooLong")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gameday.cluster.selectors import value_at
+
 Object = dict[str, Any]
 
 _ONE_NODE = "has no effect in the embedded cluster: it has one node"
@@ -68,11 +70,5 @@ def warnings_for(resource: str, obj: Object) -> list[str]:
 
 
 def _is_set(obj: Object, path: str) -> bool:
-    value = _at(obj, path)
+    value = value_at(obj, path)
     return bool(value) and value != _USUAL.get(path)
-
-
-def _at(obj: Any, path: str) -> Any:
-    for part in path.split("."):
-        obj = obj.get(part) if isinstance(obj, dict) else None
-    return obj

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gameday.cluster.reconcile import Key, Loop, own_key
-from gameday.cluster.records import is_active, is_ready, owner_reference
+from gameday.cluster.records import is_active, is_over, is_ready, owner_reference
 from gameday.cluster.selectors import matches
 
 if TYPE_CHECKING:
@@ -35,17 +35,27 @@ def _selects(service: Object, labels: dict[str, str] | None) -> bool:
 
 def _reconcile(store: Store, namespace: str, name: str) -> None:
     service = store.find("services", namespace, name)
-    if service is None:
-        for resource, key in (("endpoints", name), (SLICES, f"{name}-gameday")):
-            if store.find(resource, namespace, key):
-                store.delete(resource, namespace, key)
-        return
-    if not service["spec"].get("selector"):
+    if service and not service["spec"].get("selector"):
         return  # its owner writes the endpoints
-    selected = [p for p in store.list("pods", namespace) if _selects(service, p["metadata"].get("labels"))]
-    pods = [p for p in selected if is_active(p) and p.get("status", {}).get("podIP")]
-    _put(store, "endpoints", _endpoints(service, pods))
-    _put(store, SLICES, _slice(service, pods))
+    slices: list[Object] = []
+    if service:
+        selected = [p for p in store.list("pods", namespace) if _selects(service, p["metadata"].get("labels"))]
+        pods = [p for p in selected if p.get("status", {}).get("podIP") and not is_over(p)]
+        slices = _slices(service, pods)
+        _put(store, "endpoints", _endpoints(service, [p for p in pods if is_active(p)]))
+    elif store.find("endpoints", namespace, name):
+        store.delete("endpoints", namespace, name)
+    for one in slices:
+        _put(store, SLICES, one)
+    for old in store.list(SLICES, namespace):
+        key, labels = old["metadata"]["name"], old["metadata"].get("labels") or {}
+        if _of(name).items() <= labels.items() and key not in [one["metadata"]["name"] for one in slices]:
+            store.delete(SLICES, namespace, key)
+
+
+def _of(name: str) -> dict[str, str]:
+    """The labels of a Service's slices."""
+    return {"kubernetes.io/service-name": name, "endpointslice.kubernetes.io/managed-by": _MANAGER}
 
 
 def _put(store: Store, resource: str, obj: Object) -> None:
@@ -101,19 +111,20 @@ def _endpoints(service: Object, pods: list[Object]) -> Object:
     return {**obj, "subsets": list(subsets.values())} if subsets else obj
 
 
-def _slice(service: Object, pods: list[Object]) -> Object:
-    name, endpoints = service["metadata"]["name"], []
-    for pod in pods:
-        address = _address(pod)
-        serving = _serving(service, pod)
-        endpoints.append({
-            "addresses": [address["ip"]], "nodeName": address["nodeName"], "targetRef": address["targetRef"],
-            "conditions": {"ready": serving, "serving": serving, "terminating": False},
-        })  # fmt: skip
-    labels = {"kubernetes.io/service-name": name, "endpointslice.kubernetes.io/managed-by": _MANAGER}
-    return {
+def _slices(service: Object, pods: list[Object]) -> list[Object]:
+    """One for each set of ports, since pods may have other numbers for a name; an empty one without pods."""
+    name, sets = service["metadata"]["name"], {str(ports := _ports(service, pod)): ports for pod in pods}
+    return [{
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": {**_metadata(service, f"{name}-gameday", **labels),
+        "metadata": {**_metadata(service, f"{name}-gameday{number or ''}", **_of(name)),
                      "ownerReferences": [owner_reference("services", service)]},
-        "endpoints": endpoints, "ports": _ports(service, pods[0]) if pods else [],
-    }  # fmt: skip
+        "endpoints": [_endpoint(service, pod) for pod in pods if _ports(service, pod) == ports], "ports": ports,
+    } for number, (_, ports) in enumerate(sorted(sets.items()) or [("", [])])]  # fmt: skip
+
+
+def _endpoint(service: Object, pod: Object) -> Object:
+    """A pod in a slice, in which it stays while it ends."""
+    address, ends = _address(pod), "deletionTimestamp" in pod["metadata"]
+    ready = bool(service["spec"].get("publishNotReadyAddresses")) or (is_ready(pod) and not ends)
+    return {"addresses": [address["ip"]], "nodeName": address["nodeName"], "targetRef": address["targetRef"],
+            "conditions": {"ready": ready, "serving": is_ready(pod), "terminating": ends}}  # fmt: skip

@@ -154,7 +154,7 @@ def _report(store: Store, replica_set: Object, pods: list[Object], failure: str)
         "observedGeneration": replica_set["metadata"].get("generation", 1),
     }
     if failure:
-        found = [c for c in replica_set.get("status", {}).get("conditions", []) if c["message"] == failure]
+        found = [c for c in replica_set.get("status", {}).get("conditions", []) if c.get("message") == failure]
         why = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": failure}
         status["conditions"] = found or [{**why, "lastTransitionTime": now()}]
     set_status(store, RESOURCE, replica_set, status)

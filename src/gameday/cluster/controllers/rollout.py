@@ -108,7 +108,7 @@ def _set_available(deployment: Object) -> None:
 def _set_failure(deployment: Object, sets: list[Object]) -> None:
     """Repeat why a set cannot make its pods; the condition goes when all can."""
     failure = next((c for s in sets if (c := condition(s, "ReplicaFailure"))), None)
-    others = [c for c in deployment["status"]["conditions"] if c["type"] != "ReplicaFailure"]
+    others = [c for c in deployment["status"]["conditions"] if c.get("type") != "ReplicaFailure"]
     repeated = [{**failure, "lastUpdateTime": failure["lastTransitionTime"]}] if failure else []
     deployment["status"]["conditions"] = others + repeated
 
