@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gameday import cluster as embedded
+from tests.bench.arguments import at_least_one
 from tests.contract.clusters import Cluster
 from tests.contract.manifests import container, deployment, pod
 
@@ -194,7 +195,7 @@ def _cpu_s(pid: int) -> float:
 def main() -> int:
     """Measure, say so, and tell whether the bounds hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pods", type=int, default=200, help="how many at once (default: 200)")
+    parser.add_argument("--pods", type=at_least_one, default=200, help="how many at once (default: 200)")
     parser.add_argument("--output", type=Path, help="write the figures there too, as Markdown")
     options = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])  # what is started here inherits it
