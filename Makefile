@@ -67,6 +67,7 @@ clients: $(STAMP) ## the other versions of the Kubernetes client that the contra
 	@$(BIN)/python -m tests.contract.clients.environments
 
 realkube: $(STAMP) ## the storefront on the real Kubernetes beside the checkout, where there is one (as root)
+	@$(BIN)/python -m tests.e2e.realkube # none here is a failure, not so many tests that are skipped
 	@$(BIN)/python -m pytest --quiet -m realkube tests/e2e
 
 parity: $(STAMP) ## every experiment on the embedded and on the real cluster; writes docs/parity.md (half an hour); ARGS='--sample 1' for some
@@ -93,7 +94,7 @@ bench: $(STAMP) ## the start of pods, within bounds; and the embedded API beside
 bench-pods: $(STAMP) ## the start of pods alone: figures, and exit 1 beyond the bounds (a minute); ARGS='--pods N'
 	@$(BIN)/python -m tests.bench.pods $(ARGS)
 
-soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (an hour and more)
+soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (an hour and more); and parity, where there is a real cluster (as root)
 	@$(BIN)/python -m tests.bench.noise $(ARGS)
 	@why=$$($(BIN)/python -m tests.e2e.realkube 2>&1); case $$? in \
 	0) $(MAKE) --no-print-directory parity ARGS=;; \
