@@ -29,6 +29,8 @@ GAMEDAY = str(Path(sys.executable).parent / "gameday")
 SHOPPER = Path(__file__).with_name("shopper.py")
 END_S = 2.0
 """How long a process may outlive whoever answers for it."""
+AT_ONCE_S = 5.0
+"""What is at once on a busy machine: well before a back-off of 10 s is over."""
 
 pytestmark = pytest.mark.usefixtures("state")
 
@@ -222,7 +224,7 @@ def test_a_killed_process_is_restarted(state: Path) -> None:
 
         killed = kill_main(state, uid)
         after = seen.until(path, lambda p: container_status(p)["restartCount"] == 1, timeout_s=20)
-        assert time.monotonic() - killed < 2
+        assert time.monotonic() - killed < AT_ONCE_S
         assert container_status(after)["lastState"]["terminated"]["exitCode"] == 137
         assert container_status(after)["lastState"]["terminated"]["reason"] == "Error"
         assert list(container_status(after)["state"]) == ["running"]
@@ -230,13 +232,13 @@ def test_a_killed_process_is_restarted(state: Path) -> None:
 
         killed = kill_main(state, uid)
         looping = seen.until(path, lambda p: "waiting" in container_status(p)["state"], timeout_s=20)
-        assert time.monotonic() - killed < 2
+        assert time.monotonic() - killed < AT_ONCE_S
         assert container_status(looping)["state"]["waiting"]["reason"] == "CrashLoopBackOff"
         assert "back-off 10s" in container_status(looping)["state"]["waiting"]["message"]
         assert container_status(looping)["lastState"]["terminated"]["exitCode"] == 137
         assert (container_status(looping)["restartCount"], container_status(looping)["ready"]) == (1, False)
         after = seen.until(path, lambda p: container_status(p)["restartCount"] == 2, timeout_s=20)
-        assert 10 <= time.monotonic() - killed < 13
+        assert 10 <= time.monotonic() - killed < 10 + AT_ONCE_S
         seen.until(path, ready_again(2), timeout_s=20)
         assert after["metadata"]["uid"] == uid
 
