@@ -27,6 +27,8 @@ from typing import Any
 
 import yaml
 
+from tests.bench.arguments import at_least_one
+
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
 
@@ -145,7 +147,7 @@ def document(options: argparse.Namespace, sound: Tally, weak: Tally) -> str:
 def main() -> int:
     """Run the soak, and exit 1 when any verdict was not as it must be."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=50, help="game days of each kind")
+    parser.add_argument("--runs", type=at_least_one, default=50, help="game days of each kind")
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--side-by-side", action="store_true", help="a sound and a weak game day at a time: harder")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "noise.md")

@@ -29,6 +29,7 @@ from kubernetes.client import VersionApi
 import gameday
 from gameday.kube import connect
 from gameday.load.stalls import waited_for_processor_s
+from tests.bench.arguments import at_least_one
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
@@ -186,7 +187,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--context", required=True, help="the real cluster, as the kubeconfig calls it")
     parser.add_argument("--reach", default="auto", help="how the shop is reached there (gameday run --reach)")
     parser.add_argument("--image", help="the storefront's image there (gameday run --image)")
-    parser.add_argument("--sample", type=int, metavar="N", help="only N sound and N weak storefronts, by the seed")
+    parser.add_argument(
+        "--sample", type=at_least_one, metavar="N", help="only N sound and N weak storefronts, by the seed"
+    )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 24))
     parser.add_argument("--output", type=Path, help="where the table goes (default: docs/parity.md; none of a sample)")
     options = parser.parse_args()

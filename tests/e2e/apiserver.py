@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import ssl
 import subprocess
@@ -15,13 +14,15 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.e2e.realkube import STATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-HYPERKUBE = Path(os.environ.get("REALKUBE_STATE", "/var/tmp/realkube")) / "bin" / "hyperkube"
+HYPERKUBE = STATE / "bin" / "hyperkube"
 _TOKEN = "only-on-this-loopback"  # of a server that lives for seconds
 _START_S = 60
 

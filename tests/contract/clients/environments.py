@@ -1,11 +1,13 @@
 """Environments with other versions of the `kubernetes` client, kept between runs.
 
 `python -m tests.contract.clients.environments` (`make clients`) makes them all; the tests make what is
-missing. They are kept in $GAMEDAY_TEST_CACHE, by default /var/tmp/gameday-tests, by requirement and Python.
+missing. They are kept in $GAMEDAY_TEST_CACHE, by default /var/tmp/gameday-tests-UID, by requirement and Python:
+each user has a folder of their own, since programs that are run from it must be nobody else's.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
@@ -17,7 +19,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-__all__ = ["VERSIONS", "ClientUnavailableError", "environment"]
+__all__ = ["VERSIONS", "ClientUnavailableError", "cache", "environment"]
 
 VERSIONS = ("29.0.0", "36.0.3", "37.0.2")
 """The releases of the `kubernetes` client that must work."""
@@ -33,15 +35,32 @@ def environment(version: str) -> Path:
     """The interpreter of an environment with this version of the client. Raises ClientUnavailableError."""
     folder = _folder(version)
     python = folder / "bin" / "python"
-    if not python.exists():
-        _make(folder, version)
+    try:
+        _refuse_strangers(folder.parent)
+        if not python.exists():
+            _make(folder, version)
+    except OSError as problem:
+        raise ClientUnavailableError(
+            f"{folder.parent}: cannot keep kubernetes {version} there: {problem.strerror}; "
+            "set GAMEDAY_TEST_CACHE to a folder that is yours"
+        ) from problem
     return python
 
 
+def cache() -> Path:
+    """Where what tests need is kept between runs."""
+    return Path(os.environ.get("GAMEDAY_TEST_CACHE") or f"/var/tmp/gameday-tests-{os.getuid()}")
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Whoever made our folder in the common /var/tmp decides what we run from it. Raises PermissionError."""
+    if not os.environ.get("GAMEDAY_TEST_CACHE") and folder.exists() and folder.stat().st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, "it belongs to another user")
+
+
 def _folder(version: str) -> Path:
-    cache = Path(os.environ.get("GAMEDAY_TEST_CACHE") or "/var/tmp/gameday-tests")
     pins = hashlib.sha256(_constraints().encode()).hexdigest()[:8]
-    return cache / f"kubernetes-{version}-python-{platform.python_version()}-{pins}"
+    return cache() / f"kubernetes-{version}-python-{platform.python_version()}-{pins}"
 
 
 def _constraints() -> str:
@@ -59,6 +78,7 @@ def _make(folder: Path, version: str) -> None:
         constraints = made / "constraints.txt"
         constraints.write_text(_constraints())
         _install(made / "bin" / "python", f"kubernetes=={version}", constraints, folder)
+        made.chmod(0o755)  # mkdtemp closes it to others, who may share a GAMEDAY_TEST_CACHE
         made.rename(folder)
     except FileExistsError:  # somebody else was faster
         pass

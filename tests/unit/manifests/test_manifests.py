@@ -85,24 +85,16 @@ def test_no_namespace_is_spelled_out(folder: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_pods_keep_the_restricted_standard(overlay: str) -> None:
-    """Pod Security "restricted" holds for every container, and no pod talks to the API."""
+def test_pods_are_held_to_more_than_the_restricted_standard(overlay: str) -> None:
+    """No pod talks to the API, writes to its root or needs a low port; the standard is tested in test_pod_security."""
     for name, deployment in deployments(K8S / "overlays" / overlay).items():
         pod = deployment["spec"]["template"]["spec"]
-        assert pod["securityContext"]["runAsNonRoot"] is True, name
-        assert pod["securityContext"]["runAsUser"] > 0, name
-        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert pod["automountServiceAccountToken"] is False, name
-        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys(), name
         assert all(v.keys() <= {"name", "configMap", "secret", "emptyDir"} for v in pod.get("volumes", [])), name
         for container in containers(deployment).values():
-            assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            }, name
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
             assert container["imagePullPolicy"] == "IfNotPresent", name
-            assert not [p for p in container.get("ports", []) if p["containerPort"] < 1024 or "hostPort" in p], name
+            assert all(port["containerPort"] >= 1024 for port in container.get("ports", [])), name
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
