@@ -38,23 +38,23 @@ class Output:
 
     def drain(self) -> None:
         """Take what is in the pipe now: after the container's end, before anybody asks for its log."""
-        while self._open and self._read():
-            pass
+        for _ in range(2):  # as much as a pipe holds, and its end: one that we may not kill may write for ever
+            if self._open:
+                self._read()
 
-    def _read(self) -> bool:
+    def _read(self) -> None:
         try:
             data = os.read(self._fd, _CHUNK)
         except BlockingIOError:
-            return False
+            return
         if not data:
             self.close()
-            return False
+            return
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > _CHUNK:
             lines.append(self._rest)
             self._rest = b""
         self._write(lines)
-        return True
 
     def _write(self, lines: list[bytes]) -> None:
         if not lines:
@@ -63,9 +63,11 @@ class Output:
         with contextlib.suppress(OSError):  # a full disk costs log lines, not containers
             self._file.write(b"".join(stamp + line + b"\n" for line in lines))
             if self._file.tell() > MAX_BYTES:
-                self.path.rename(self.path.with_suffix(".old"))
+                fresh = self.path.with_suffix(".new").open("ab", buffering=0)
                 self._file.close()
-                self._file = self.path.open("ab", buffering=0)
+                self._file = fresh
+                self.path.rename(self.path.with_suffix(".old"))
+                self.path.with_suffix(".new").rename(self.path)
 
     def close(self) -> None:
         """Write the last line, which has no end, and stop reading."""

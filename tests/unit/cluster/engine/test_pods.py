@@ -311,9 +311,9 @@ def test_a_failed_liveness_probe_restarts_the_container(tmp_path: Path) -> None:
     async def story() -> None:
         async with engine(tmp_path) as lab:
             probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
-            lab.pod("web", ["sleep", "100"], livenessProbe=probe)
+            lab.pod("web", ["sleep", "100"], livenessProbe=probe, spec_terminationGracePeriodSeconds=1)
             pod = await lab.until("pods", "web", lambda p: state_of(p).get("restartCount") == 1 and running(p))
-            assert state_of(pod)["lastState"]["terminated"]["exitCode"] == 143
+            assert state_of(pod)["lastState"]["terminated"]["exitCode"] == 137
 
     asyncio.run(story())
 
@@ -326,9 +326,9 @@ def test_deletion_is_graceful_and_then_takes_all_processes(tmp_path: Path) -> No
             text = (
                 "import signal,subprocess,sys,time\n"
                 "child = subprocess.Popen(['sleep', '100'], start_new_session=True)\n"
-                "print(child.pid, flush=True)\n"
                 "def end(*_):\n    print('bye', flush=True); sys.exit(0)\n"
                 "signal.signal(signal.SIGTERM, end)\n"
+                "print(child.pid, flush=True)\n"
                 "while True: time.sleep(0.05)\n"
             )
             lab.pod("web", script(text))
