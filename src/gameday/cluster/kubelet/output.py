@@ -111,7 +111,9 @@ class Said:
 
 def last_lines(path: Path) -> bytes:
     """The end of a log, without the times: 80 lines and 2048 bytes at most."""
-    lines = path.read_bytes().splitlines(keepends=True)[-80:]
+    lines: list[bytes] = []
+    with contextlib.suppress(OSError):
+        lines = path.read_bytes().splitlines(keepends=True)[-80:]
     return b"".join(line.partition(b" ")[2] for line in lines)[-2048:]
 
 
@@ -131,6 +133,11 @@ class Logs:
         """The file of one instance of a container, counted from 0."""
         return self.root / namespace / pod / uid / container / f"{instance}.log"
 
+    def forget(self, namespace: str, pod: str, uid: str, container: str, instance: int) -> None:
+        """Remove one instance's output."""
+        for suffix in (".log", ".old"):
+            self.path(namespace, pod, uid, container, instance).with_suffix(suffix).unlink(missing_ok=True)
+
     def read(self, namespace: str, pod: str, uid: str, container: str, *, previous: bool) -> Path | None:
         """The file of the running or last instance, or of the one before it (see `cluster.logs`)."""
         folder = self.root / namespace / pod / uid / container
@@ -138,6 +145,6 @@ class Logs:
         wanted = 2 if previous else 1
         return files[-wanted] if len(files) >= wanted else None
 
-    def remove(self, namespace: str, pod: str, uid: str) -> None:
-        """Forget what a pod said, but for whoever reads it now."""
-        shutil.rmtree(self.root / namespace / pod / uid, ignore_errors=True)
+    def remove(self, namespace: str, pod: str) -> None:
+        """Forget what pods of that name said, but for whoever reads it now."""
+        shutil.rmtree(self.root / namespace / pod, ignore_errors=True)

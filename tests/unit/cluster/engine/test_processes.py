@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,8 +44,9 @@ def command(*argv: str) -> Command:
 
 
 def descendants(pid: int) -> set[int]:
-    """All processes below one."""
-    with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123
+    """All processes below one, but for those that end meanwhile."""
+    below = set()
+    with suppress(OSError), open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123
         below = {int(child) for child in file.read().split()}
     return below.union(*(descendants(child) for child in below))
 
@@ -53,7 +55,10 @@ class Mortals:
     """Processes that are held, so that their end can be told from a successor's life."""
 
     def __init__(self, pids: set[int]) -> None:
-        self.handles = [os.pidfd_open(pid) for pid in pids]
+        self.handles: list[int] = []
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                self.handles.append(os.pidfd_open(pid))
 
     def alive(self, timeout_s: float = 0) -> int:
         """How many still live, after as much time at most."""

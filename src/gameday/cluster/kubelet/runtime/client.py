@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import logging
 import os
 import signal
 import socket
@@ -17,6 +18,8 @@ from typing import Any
 
 from gameday.cluster.kubelet.runtime.zygote import MAX_MESSAGE
 from gameday.cluster.logs import Exit
+
+log = logging.getLogger(__name__)
 
 _TOO_LONG = "argument list too long"
 _OVERHEAD_BYTES = 1024
@@ -177,3 +180,5 @@ class Runtime:
         except subprocess.TimeoutExpired:
             self._parent.kill()
             self._parent.wait()
+        if self.lost.is_set():
+            log.error("the warm parent had ended with status %s", self._parent.returncode)

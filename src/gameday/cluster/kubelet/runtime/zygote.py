@@ -69,20 +69,13 @@ class Request:
     parent: int
 
 
-@dataclass(frozen=True)
-class Child:
-    """A container's main process."""
-
-    id: int
-    pid: int
-
-
 class Zygote:
     """The loop: requests in, exits out. `serve` returns only inside a fork."""
 
     def __init__(self, daemon: socket.socket) -> None:
         self._daemon = daemon
-        self._children: dict[int, Child] = {}
+        self._mains: dict[int, int] = {}
+        """Each container's process 1, by the container's id."""
         self._ended: list[dict[str, int]] = []
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
@@ -133,32 +126,31 @@ class Zygote:
         if pid == 0:
             return request
         _close(fds)
-        child = Child(message["spawn"], pid)
-        self._children[child.id] = child
-        self._send({"started": child.id, "pid": pid})
+        self._mains[message["spawn"]] = pid
+        self._send({"started": message["spawn"], "pid": pid})
         return None
 
-    def _kill(self, child_id: int, number: int, *, everything: bool) -> None:
-        child = self._children.get(child_id)
-        if child is None:
+    def _kill(self, container: int, number: int, *, everything: bool) -> None:
+        pid = self._mains.get(container)
+        if pid is None:
             return
         if everything:
-            _kill_group(child.pid)
-        if number == signal.SIGKILL or _hears(child.pid, number):
-            _signal(child.pid, number)
+            _kill_group(pid)
+        if number == signal.SIGKILL or _hears(pid, number):
+            _signal(pid, number)
 
     def _reap(self) -> None:
         """Collect the dead; a container has ended when nothing is left of it, which would keep its ports, for one."""
-        mains = {child.pid: child for child in self._children.values()}
+        containers = {pid: container for container, pid in self._mains.items()}
         with contextlib.suppress(ChildProcessError):
             while info := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                child = mains.pop(info.si_pid, None)
-                if child:  # before it is reaped, while its id cannot belong to another
-                    _kill_group(child.pid)
+                container = containers.pop(info.si_pid, None)
+                if container is not None:  # before it is reaped, while its id cannot belong to another
+                    _kill_group(info.si_pid)
                 _, status = os.waitpid(info.si_pid, 0)
-                if child:
-                    del self._children[child.id]
-                    self._ended.append({"exited": child.id, "status": status})
+                if container is not None:
+                    del self._mains[container]
+                    self._ended.append({"exited": container, "status": status})
         if not self._kill_leftovers():
             for message in self._ended:
                 self._send(message)
@@ -166,7 +158,7 @@ class Zygote:
 
     def _kill_leftovers(self) -> bool:
         """Kill what the dead left to us, the next subreaper; whether there was anything that we may kill."""
-        mains = {child.pid for child in self._children.values()}
+        mains = set(self._mains.values())
         killed = [_signal(pid, signal.SIGKILL) for pid in _children_of(os.getpid()) if pid not in mains]
         return any(killed)
 
@@ -178,9 +170,9 @@ class Zygote:
 
     def _end(self) -> None:
         """The daemon is gone: so is everything that it ran."""
-        for child in self._children.values():
-            _kill_group(child.pid)
-        self._children.clear()
+        for pid in self._mains.values():
+            _kill_group(pid)
+        self._mains.clear()
         signal.alarm(END_S)  # SIGALRM ends us, should one of them hang in the kernel
         with contextlib.suppress(ChildProcessError):
             while True:  # what they leave behind comes to us, so that this ends when all are gone
