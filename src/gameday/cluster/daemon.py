@@ -2,7 +2,8 @@
 
 `python -m gameday.cluster.daemon NAME` is started by `gameday.cluster.start`. It says on
 `--ready-fd`, in one JSON line, how it is reached or why it cannot be. SIGTERM, the end of
-`--owner-fd` or the loss of the warm parent end it, and its pods with it.
+`--owner-fd` or the loss of the warm parent end it, and its pods with it. Its log is in its
+folder; when it was not told to end, that is kept beside it as `NAME.log`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import argparse
 import asyncio
 import contextlib
 import errno
+import faulthandler
 import json
 import logging
 import os
+import resource
 import secrets
 import signal
 import sys
@@ -28,11 +31,18 @@ from gameday.cluster.state import Claim, ClusterError, claim, folder_of, unusabl
 if TYPE_CHECKING:
     from pathlib import Path
 
+log = logging.getLogger(__name__)
+
+LOG = "daemon.log"
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 STOP_GRACE_S = 4.0
 """How long pods may take to end when the cluster does."""
 OWNED_STOP_GRACE_S = 0.3
 """The same for an owned cluster: nobody will miss what its pods still hold."""
+
+
+class DeathError(Exception):
+    """The cluster ends without having been told to."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +58,20 @@ class Options:
 def main() -> None:
     """Run a cluster until it is told to end."""
     options = _parse()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two for each connection to a Service; pods get it too
     for fd in (options.ready_fd, options.owner_fd):
         if fd is not None:
             os.set_inheritable(fd, False)
     try:
         held = claim(options.name)
-        _log_to(held.folder / "daemon.log")
+        _log_to(held.folder / LOG)
         try:
             asyncio.run(_serve(options, held))
+        except DeathError as problem:
+            log.critical("%s", problem)
+            (held.folder / LOG).rename(held.folder.with_name(f"{options.name}.log"))  # all else is removed
+            sys.exit(1)
         finally:
             held.drop()
     except ClusterError as problem:
@@ -84,6 +100,7 @@ def _log_to(file: Path) -> None:
     os.dup2(fd, 1)
     os.dup2(fd, 2)
     os.close(fd)
+    faulthandler.enable()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
 
@@ -134,6 +151,9 @@ async def _until_told(options: Options, runtime: Runtime, failed: asyncio.Event)
         wait.cancel()
     if options.owner_fd is not None:
         loop.remove_reader(options.owner_fd)
+    if runtime.lost.is_set() or failed.is_set():
+        raise DeathError("the warm parent died" if runtime.lost.is_set() else "a part of the cluster failed: see above")
+    log.warning("told to end")
 
 
 if __name__ == "__main__":

@@ -71,11 +71,6 @@ class Exec:
         return socket
 
 
-def _wake(waiting: asyncio.Future[None]) -> None:
-    if not waiting.done():
-        waiting.set_result(None)
-
-
 class Streams:
     """A command's stdin, stdout and stderr, as channels of a WebSocket."""
 
@@ -134,14 +129,18 @@ class Streams:
         """Ends when the client closes the connection, not when it ends its input."""
         async for message in self._socket:
             data = message.data.encode() if message.type is WSMsgType.TEXT else message.data
+            if not data:
+                continue
             channel, data = data[0], data[1:]
             if channel == _STDIN and self._stdin >= 0:
                 await self._write(data)
             elif channel == _CLOSE and data[:1] == bytes([_STDIN]):
                 self._end_input()
             elif channel == _RESIZE and self._stdin >= 0 and os.isatty(self._stdin):
-                size = json.loads(data)
-                fcntl.ioctl(self._stdin, termios.TIOCSWINSZ, struct.pack("HHHH", size["Height"], size["Width"], 0, 0))
+                with contextlib.suppress(ValueError, LookupError, TypeError, struct.error):
+                    size = json.loads(data)
+                    shape = struct.pack("HHHH", size["Height"], size["Width"], 0, 0)
+                    fcntl.ioctl(self._stdin, termios.TIOCSWINSZ, shape)
 
     async def _write(self, data: bytes) -> None:
         """Write all of it, as fast as the command reads."""
@@ -151,10 +150,10 @@ class Streams:
             try:
                 data = data[os.write(self._stdin, data) :]
             except BlockingIOError:
-                writable: asyncio.Future[None] = loop.create_future()
-                loop.add_writer(self._stdin, _wake, writable)
+                writable = asyncio.Event()
+                loop.add_writer(self._stdin, writable.set)
                 try:
-                    await writable
+                    await writable.wait()
                 finally:
                     loop.remove_writer(self._stdin)
             except BrokenPipeError:

@@ -82,12 +82,15 @@ class Kubelet:
             await asyncio.wait(set(self._ending), timeout=grace_s + 1)
 
     async def execute(self, namespace: str, pod: str, container: str, argv: list[str], *streams: int) -> Process:
-        """Start a command in a container. Raises CommandError."""
+        """Start a command in a container, see `Container.execute`. Raises CommandError."""
         running = self._pods.get((namespace, pod))
+        found = running.container(container) if running else None
+        if found is None:
+            for fd in streams:
+                os.close(fd)
+            raise CommandError(f'container not found ("{container}")')
         try:
-            if running is None:
-                raise StartError(f'container not found ("{container}")')  # noqa: TRY301 - as a container says it
-            return await running.execute(container, argv, *streams)
+            return await found.execute(argv, *streams)
         except StartError as problem:
             raise CommandError(str(problem)) from problem
 
@@ -98,7 +101,9 @@ class Kubelet:
         if running and (pod is None or pod["metadata"]["uid"] != running.uid):
             self._stop(key, 0)  # it was deleted by force
         if pod is None:
+            self._forget(key)
             return
+        elsewhere = pod["spec"].get("nodeName") != self._node.name  # on a node that nobody has: it stays Pending
         if not pod["spec"].get("nodeName") and "deletionTimestamp" not in pod["metadata"]:
             self._bind(pod)
         elif "deletionTimestamp" in pod["metadata"]:
@@ -109,7 +114,7 @@ class Kubelet:
         elif running:
             if self._pods[key].relabelled(pod):
                 self._refresh.mark_later(key, REFRESH_DELAY_S)
-        elif not self._closing and pod.get("status", {}).get("phase") not in _ENDED:
+        elif not (elsewhere or self._closing or pod.get("status", {}).get("phase") in _ENDED):
             self._pods[key] = Pod(self._node, pod)
             self._pods[key].start()
 
@@ -151,7 +156,13 @@ class Kubelet:
         self._ending.discard(task)
         if self._pods.get(key) is pod:
             del self._pods[key]
+            self._forget(key)
             self._loop.mark(key)  # a successor of the same name may wait
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        """Logs go with the pod, which a finalizer may keep for longer than its processes."""
+        if key not in self._pods and self._store.find("pods", *key) is None:
+            self._node.logs.remove(*key)
 
     def _users_of(self, field: str) -> Any:
         def users(obj: Object) -> list[Key]:

@@ -38,7 +38,7 @@ class Prepared:
 
 def missing_program(command: Command) -> str:
     """Why a command cannot start; empty when it can."""
-    program = command.argv[0]
+    program = command.argv[0] if command.argv else ""
     at = os.path.join(command.cwd, program) if "/" in program else program  # noqa: PTH118 - text
     if shutil.which(at, path=command.env["PATH"]):
         return ""

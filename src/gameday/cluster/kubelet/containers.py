@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import stat
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gameday.cluster.kubelet.commands import Prepared, missing_program, prepare
-from gameday.cluster.kubelet.environment import ConfigError
+from gameday.cluster.kubelet.environment import UNUSABLE
 from gameday.cluster.kubelet.health import Health
 from gameday.cluster.kubelet.output import Logs, Output, Said, last_lines
 from gameday.cluster.kubelet.probes import Target, check
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from gameday.cluster.kubelet.volumes import Volumes
     from gameday.cluster.store import Object, Store
+
+log = logging.getLogger(__name__)
 
 BACKOFF_FIRST_S, BACKOFF_MAX_S, BACKOFF_RESET_S = 10.0, 300.0, 600.0
 """CrashLoopBackOff as Kubernetes has it: the first restart is immediate, then 10 s, doubling up to
@@ -85,13 +88,27 @@ class Container:
         """Run it again and again as the restart policy says; returns the last exit code."""
         while True:
             began = asyncio.get_running_loop().time()
-            code = await self._run_once()
-            if policy == "Never" or (policy == "OnFailure" and code == 0):
+            code = await self._attempt()
+            if code is not None and (policy == "Never" or (policy == "OnFailure" and code == 0)):
                 return code
             if asyncio.get_running_loop().time() - began >= BACKOFF_RESET_S:
                 self._backoff_s = 0.0
             await self._back_off()
-            self.record.restarts += 1
+            self.record.restarts += code is not None
+
+    async def _attempt(self) -> int | None:
+        """Run it once; None when it did not even start for an error of ours, which shows, and spares its siblings."""
+        try:
+            return await self._run_once()
+        except Exception as problem:
+            log.exception("container %s", self.name)
+            why = f"error of the embedded cluster: {problem!r}; see its log"
+            self._host.event("FailedSync", why, warning=True)
+            if self._instance:
+                await self.stop(0)
+                return self.record.exit_code
+            self._wait("RunContainerError", why)
+            return None
 
     async def _back_off(self) -> None:
         delay_s = self._backoff_s
@@ -102,7 +119,8 @@ class Container:
             self._host.event(
                 "BackOff", f"Back-off restarting failed container {self.name} in pod {where}", warning=True
             )
-            self.record.last_state = self.record.state
+            if "terminated" in self.record.state:
+                self.record.last_state = self.record.state
             self._wait("CrashLoopBackOff", f"back-off {delay_s:g}s restarting failed {where}")
             await asyncio.sleep(delay_s)
 
@@ -113,7 +131,7 @@ class Container:
                 prepared = prepare(self._host.store, self._host.pod(), self.spec, launch, self._host.folder,
                                    self._host.volumes)  # fmt: skip
                 break
-            except (ConfigError, OSError) as problem:
+            except UNUSABLE as problem:
                 self._wait("CreateContainerConfigError", str(problem))
                 self._host.event("Failed", f"Error: {problem}", warning=True)
                 await asyncio.sleep(CONFIG_RETRY_S)
@@ -142,10 +160,12 @@ class Container:
     async def _start(self, prepared: Prepared) -> Instance:
         meta = self._host.pod()["metadata"]
         here = meta["namespace"], meta["name"], meta["uid"], self.name
-        self._host.logs.path(*here, self._count - 2).unlink(missing_ok=True)  # nobody can ask for that one any more
-        path = self._host.logs.path(*here, self._count)
+        try:
+            self._host.logs.forget(*here, self._count - 2)  # nobody can ask for that one any more
+            output = Output(self._host.logs.path(*here, self._count))
+        except OSError as problem:
+            raise StartError(f"output: {problem.strerror}") from problem
         self._count += 1
-        output = Output(path)
         process = await self._host.runtime.spawn(prepared.command, output.writer)
         self._instance = Instance(process, prepared, output, now())
         self._host.event("Started", f"Started container {self.name}")
@@ -246,7 +266,7 @@ class Container:
             self._ending = asyncio.ensure_future(self._terminate(self._instance, grace_s, why))
 
     async def stop(self, grace_s: float) -> None:
-        """After `run` was cancelled: preStop, the stop signal, and the wait for its end; `hurry` hurries it."""
+        """While `run` is not watching it: preStop, the stop signal, and the wait for its end; `hurry` hurries it."""
         if instance := self._instance:
             if self._ending is None and not instance.process.exited.done():
                 why = f"Stopping container {self.name}"

@@ -21,13 +21,34 @@ _NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _FIELD = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 
 
+MAX_VALUE = 128 * 1024
+"""The kernel's MAX_ARG_STRLEN: no variable and no argument may be longer."""
+
+
 class ConfigError(Exception):
     """A reference leads nowhere: becomes CreateContainerConfigError."""
 
 
+UNUSABLE = (ConfigError, OSError, ValueError, LookupError)
+"""What comes of a manifest that passed validation and still cannot be carried out."""
+
+
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """`$(NAME)` becomes the variable's value, an unknown one stays as it is, `$$` is a literal `$`."""
-    return _VARIABLE.sub(lambda m: "$" if m[0] == "$$" else variables.get(m[1], m[0]), text)
+    """`$(NAME)` becomes the variable's value, an unknown one stays as it is, `$$` is a literal `$`.
+
+    Raises ConfigError rather than to grow without bound: a variable may hold ten of another, and so on.
+    """
+    length = 0
+
+    def value(found: re.Match[str]) -> str:
+        nonlocal length
+        text = "$" if found[0] == "$$" else variables.get(found[1], found[0])
+        length += len(text)
+        if length > MAX_VALUE:
+            raise ConfigError(f"{found[0]} makes a value longer than {MAX_VALUE} bytes")
+        return text
+
+    return _VARIABLE.sub(value, text)
 
 
 @dataclass(frozen=True)
@@ -111,7 +132,7 @@ def _value_from(store: Store, pod: Object, container: Object, source: Object) ->
     if "fieldRef" in source:
         return field_value(pod, source["fieldRef"]["fieldPath"])
     if "resourceFieldRef" in source:
-        return resource_value(store, container, source["resourceFieldRef"])
+        return resource_value(store, pod, source["resourceFieldRef"], container)
     field, resource = ("secretKeyRef", "secrets") if "secretKeyRef" in source else ("configMapKeyRef", "configmaps")
     if field not in source:
         raise ConfigError(f"valueFrom {sorted(source)} is not supported by the embedded cluster")
@@ -125,10 +146,19 @@ def _value_from(store: Store, pod: Object, container: Object, source: Object) ->
     return data[reference["key"]].decode()
 
 
-def resource_value(store: Store, container: Object, reference: Object) -> str:
-    """A request or limit of a container in units of the divisor, rounded up; without one, what the node has."""
+def resource_value(store: Store, pod: Object, reference: Object, container: Object | None = None) -> str:
+    """A request or limit of the named container in units of the divisor, rounded up; without one, what the node has.
+
+    `container` is the one that is meant where none is named. Raises ConfigError.
+    """
+    if named := reference.get("containerName"):
+        every = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", [])]
+        container = next((one for one in every if one["name"] == named), None)
+    if container is None:
+        raise ConfigError(f'container "{named or ""}" not found')
     kind, _, name = reference["resource"].partition(".")
-    node = store.list("nodes")[0]["status"]["allocatable"] if kind == "limits" else {}
+    found = store.find("nodes", "", pod["spec"]["nodeName"]) if kind == "limits" else None
+    node = found["status"]["allocatable"] if found else {}
     resources = container.get("resources", {})
     amount = resources.get(kind, {}).get(name) or resources.get("limits", {}).get(name) or node.get(name, "0")
     return str(math.ceil(quantity(amount) / (quantity(reference.get("divisor") or "1") or 1)))

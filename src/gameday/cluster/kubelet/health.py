@@ -70,6 +70,7 @@ class Health:
             self._set_ready(False)
         elif over:
             grace_s = self._spec[f"{kind.lower()}Probe"].get("terminationGracePeriodSeconds")
+            self._clocks[kind].cancel()  # as the kubelet: not asked again while the container takes its time to end
             self._fail(f"Container {self._record.name} failed {kind.lower()} probe, will be restarted", grace_s)
 
     def _set_ready(self, ready: bool) -> None:  # noqa: FBT001

@@ -38,23 +38,23 @@ class Output:
 
     def drain(self) -> None:
         """Take what is in the pipe now: after the container's end, before anybody asks for its log."""
-        while self._open and self._read():
-            pass
+        for _ in range(2):  # as much as a pipe holds, and its end: one that we may not kill may write for ever
+            if self._open:
+                self._read()
 
-    def _read(self) -> bool:
+    def _read(self) -> None:
         try:
             data = os.read(self._fd, _CHUNK)
         except BlockingIOError:
-            return False
+            return
         if not data:
             self.close()
-            return False
+            return
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > _CHUNK:
             lines.append(self._rest)
             self._rest = b""
         self._write(lines)
-        return True
 
     def _write(self, lines: list[bytes]) -> None:
         if not lines:
@@ -63,9 +63,11 @@ class Output:
         with contextlib.suppress(OSError):  # a full disk costs log lines, not containers
             self._file.write(b"".join(stamp + line + b"\n" for line in lines))
             if self._file.tell() > MAX_BYTES:
-                self.path.rename(self.path.with_suffix(".old"))
+                fresh = self.path.with_suffix(".new").open("ab", buffering=0)
                 self._file.close()
-                self._file = self.path.open("ab", buffering=0)
+                self._file = fresh
+                self.path.rename(self.path.with_suffix(".old"))
+                self.path.with_suffix(".new").rename(self.path)
 
     def close(self) -> None:
         """Write the last line, which has no end, and stop reading."""
@@ -109,7 +111,9 @@ class Said:
 
 def last_lines(path: Path) -> bytes:
     """The end of a log, without the times: 80 lines and 2048 bytes at most."""
-    lines = path.read_bytes().splitlines(keepends=True)[-80:]
+    lines: list[bytes] = []
+    with contextlib.suppress(OSError):
+        lines = path.read_bytes().splitlines(keepends=True)[-80:]
     return b"".join(line.partition(b" ")[2] for line in lines)[-2048:]
 
 
@@ -129,6 +133,11 @@ class Logs:
         """The file of one instance of a container, counted from 0."""
         return self.root / namespace / pod / uid / container / f"{instance}.log"
 
+    def forget(self, namespace: str, pod: str, uid: str, container: str, instance: int) -> None:
+        """Remove one instance's output."""
+        for suffix in (".log", ".old"):
+            self.path(namespace, pod, uid, container, instance).with_suffix(suffix).unlink(missing_ok=True)
+
     def read(self, namespace: str, pod: str, uid: str, container: str, *, previous: bool) -> Path | None:
         """The file of the running or last instance, or of the one before it (see `cluster.logs`)."""
         folder = self.root / namespace / pod / uid / container
@@ -136,6 +145,6 @@ class Logs:
         wanted = 2 if previous else 1
         return files[-wanted] if len(files) >= wanted else None
 
-    def remove(self, namespace: str, pod: str, uid: str) -> None:
-        """Forget what a pod said, but for whoever reads it now."""
-        shutil.rmtree(self.root / namespace / pod / uid, ignore_errors=True)
+    def remove(self, namespace: str, pod: str) -> None:
+        """Forget what pods of that name said, but for whoever reads it now."""
+        shutil.rmtree(self.root / namespace / pod, ignore_errors=True)

@@ -9,7 +9,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from gameday.cluster.kubelet.containers import CONFIG_RETRY_S, Container, Host
-from gameday.cluster.kubelet.environment import ConfigError
+from gameday.cluster.kubelet.environment import UNUSABLE
 from gameday.cluster.kubelet.status import pod_status
 from gameday.cluster.kubelet.volumes import Volumes
 from gameday.cluster.records import record_event, set_status
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gameday.cluster.kubelet.agent import Node
-    from gameday.cluster.kubelet.runtime.client import Process
     from gameday.cluster.store import Object
 
 log = logging.getLogger(__name__)
@@ -63,10 +62,9 @@ class Pod:
                 container.hurry(grace_s)
         return self._ending
 
-    async def execute(self, container: str, argv: list[str], *streams: int) -> Process:
-        """Start a command in a container, see `Container.execute`. Raises StartError."""
-        found = next(one for one in self._all if one.name == container)
-        return await found.execute(argv, *streams)
+    def container(self, name: str) -> Container | None:
+        """One of its containers."""
+        return next((one for one in self._all if one.name == name), None)
 
     def relabelled(self, pod: Object) -> bool:
         """Whether this pod's labels or annotations are others than when it was asked last."""
@@ -79,7 +77,7 @@ class Pod:
             return
         try:
             self._volumes.refresh(self._current())
-        except (ConfigError, OSError) as problem:
+        except UNUSABLE as problem:
             self._event("FailedMount", f"MountVolume.SetUp failed: {problem}", warning=True)
 
     async def _run(self) -> None:
@@ -122,7 +120,7 @@ class Pod:
         while True:
             try:
                 self._volumes.prepare(self._current())
-            except (ConfigError, OSError) as problem:
+            except UNUSABLE as problem:
                 self._event("FailedMount", f"MountVolume.SetUp failed: {problem}", warning=True)
                 await asyncio.sleep(CONFIG_RETRY_S)
             else:
@@ -143,9 +141,6 @@ class Pod:
             self._node.store.delete("pods", namespace, name, grace_s=0, uid=self.uid)
         self._node.addresses.release(self._ip)
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
-        left = self._node.store.find("pods", namespace, name)
-        if left is None or left["metadata"]["uid"] != self.uid:  # else a finalizer keeps it, and its logs
-            await asyncio.to_thread(self._node.logs.remove, namespace, name, self.uid)
 
     def _current(self) -> Object:
         found = self._node.store.find("pods", *self._key)

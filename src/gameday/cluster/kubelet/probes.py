@@ -43,9 +43,9 @@ async def check(action: Object, target: Target, timeout_s: float | None) -> str 
         async with asyncio.timeout(timeout_s):
             return await _act(action, target, timeout_s)
     except TimeoutError:
-        return f"timed out after {timeout_s:g} s"
-    except (OSError, ValueError) as problem:
-        return str(problem)
+        return f"timed out after {timeout_s:g} s" if timeout_s else "timed out"
+    except Exception as problem:  # noqa: BLE001 - a bad field of it is its own failure, and not the container's
+        return str(problem) or repr(problem)
 
 
 async def _act(action: Object, target: Target, timeout_s: float | None) -> str | None:

@@ -52,11 +52,13 @@ class Volumes:
             place = self._folder / mount["name"]
             if not place.exists():
                 raise ConfigError(f'volume "{mount["name"]}" is not defined')
+            if not (path := mount["mountPath"].rstrip("/")):
+                raise ConfigError(f'volume "{mount["name"]}": mountPath "{mount["mountPath"]}" would hide the root')
             sub = mount.get("subPath") or expand(mount.get("subPathExpr", ""), variables)
             _check_inside(sub)
             if sub and not (place / sub).exists():
                 (place / sub).mkdir(parents=True)
-            places[mount["mountPath"].rstrip("/")] = str(self._fixed(place, sub) if sub else place)
+            places[path] = str(self._fixed(place, sub) if sub else place)
         return places
 
     def _fixed(self, place: Path, sub: str) -> Path:
@@ -98,9 +100,9 @@ class Volumes:
     def _downward(self, pod: Object, item: Object) -> str:
         if "fieldRef" in item:
             return field_value(pod, item["fieldRef"]["fieldPath"])
-        named = item["resourceFieldRef"].get("containerName")
-        container = next(c for c in pod["spec"]["containers"] if c["name"] == named)
-        return resource_value(self._store, container, item["resourceFieldRef"])
+        if "resourceFieldRef" in item:
+            return resource_value(self._store, pod, item["resourceFieldRef"])
+        raise ConfigError(f"downwardAPI item {item.get('path')} has neither fieldRef nor resourceFieldRef")
 
     def _swap(self, place: Path, files: Mapping[str, tuple[bytes, int | None]], mode: int) -> bool:
         """Put all files in place at once, by one rename of the `..data` link, as the kubelet does."""
@@ -109,15 +111,15 @@ class Volumes:
             return False
         old = link.resolve() if link.exists() else None
         fresh = place / f"..{uuid.uuid4().hex[:12]}"
-        fresh.mkdir(mode=0o755)
-        for path, (content, own_mode) in files.items():
-            target = fresh / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-            target.chmod(own_mode if own_mode is not None else mode)
         pending = place / "..data_tmp"
-        pending.symlink_to(fresh.name)
-        pending.rename(link)
+        try:
+            _fill(fresh, files, mode)
+            pending.symlink_to(fresh.name)
+            pending.rename(link)
+        except (OSError, ValueError):  # it will be tried again, with a folder of another name
+            pending.unlink(missing_ok=True)
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
         _link_names(place, {path.split("/")[0] for path in files})
         if old:
             shutil.rmtree(old, ignore_errors=True)
@@ -144,6 +146,15 @@ def _select(data: Mapping[str, bytes], spec: Object) -> Files:
 def _read(link: Path) -> dict[str, bytes]:
     root = link.resolve()
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def _fill(folder: Path, files: Mapping[str, tuple[bytes, int | None]], mode: int) -> None:
+    folder.mkdir(mode=0o755)
+    for path, (content, own_mode) in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        target.chmod(own_mode if own_mode is not None else mode)
 
 
 def _link_names(place: Path, names: set[str]) -> None:

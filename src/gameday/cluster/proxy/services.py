@@ -9,17 +9,22 @@ import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gameday.cluster.proxy.relay import join
+from gameday.cluster.proxy.relay import join, reset
 from gameday.cluster.reconcile import Loop, own_key
 from gameday.cluster.records import record_event
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from gameday.cluster.store import Object, Store
 
 BACKLOG = 1024
 """Connections that may wait to be accepted on one listener."""
 BUSY_RETRY_S = 1.0
 """How soon an address that was taken is tried again."""
+FULL_PAUSE_S = 1.0
+"""How long nothing is accepted when there is no descriptor left to do it with."""
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 Backend = tuple[str, int]
 Address = tuple[str, int]
@@ -31,7 +36,10 @@ class Listener:
 
     sock: socket.socket
     backends: list[Backend]
+    served: Collection[Address]
+    """All addresses of Services, which are no backends: to go to one's own goes round for ever."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    pause: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
         """Begin to accept."""
@@ -39,18 +47,28 @@ class Listener:
 
     def close(self) -> None:
         """Refuse from now on; established connections go on."""
+        if self.pause:
+            self.pause.cancel()
         asyncio.get_running_loop().remove_reader(self.sock)
         self.sock.close()
 
     def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
         for _ in range(64):  # then let others have their turn
             try:
                 client, _ = self.sock.accept()
-            except OSError:
+            except OSError as problem:
+                if problem.errno in _FULL:
+                    loop.remove_reader(self.sock)  # else it is called again at once, and for ever
+                    self.pause = loop.call_later(FULL_PAUSE_S, self.open)
                 return
             client.setblocking(False)
-            host, port = random.choice(self.backends)  # noqa: S311 - spreading load is no secret
-            task = asyncio.get_running_loop().create_task(join(client, host, port))
+            backends = [backend for backend in self.backends if backend not in self.served]
+            if not backends:
+                reset(client)
+                continue
+            host, port = random.choice(backends)  # noqa: S311 - spreading load is no secret
+            task = loop.create_task(join(client, host, port))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
@@ -61,6 +79,7 @@ class ServiceProxy:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._listeners: dict[tuple[str, str], dict[Address, Listener]] = {}
+        self._served: set[Address] = set()
         watches = {"services": own_key, "endpoints": own_key}
         self.loop = Loop(store, watches, lambda key: self._reconcile(*key), "proxy")
 
@@ -78,6 +97,7 @@ class ServiceProxy:
         have = self._listeners.setdefault((namespace, name), {})
         for address in have.keys() - wanted.keys():
             have.pop(address).close()
+            self._served.discard(address)
         again_s = None
         for address, backends in wanted.items():
             if address in have:
@@ -90,16 +110,8 @@ class ServiceProxy:
 
     def _node(self) -> str:
         """The node's address, at which node ports are served."""
-        nodes = self._store.list("nodes")
-        return next(
-            (
-                a["address"]
-                for n in nodes
-                for a in n.get("status", {}).get("addresses", ())
-                if a["type"] == "InternalIP"
-            ),
-            "",
-        )
+        addresses = (a for node in self._store.list("nodes") for a in node.get("status", {}).get("addresses", ()))
+        return next((a["address"] for a in addresses if a["type"] == "InternalIP"), "")
 
     def _open(self, service: Object, have: dict[Address, Listener], address: Address, backends: list[Backend]) -> bool:
         try:
@@ -112,7 +124,8 @@ class ServiceProxy:
                 why += f"; a program of this machine listens on every address at port {address[1]}: stop it"
             record_event(self._store, "services", service, "FailedToListen", why, warning=True)
             return problem.errno == errno.EACCES  # a port below 1024 stays forbidden: no use trying again
-        have[address] = Listener(sock, backends)
+        self._served.add(address)
+        have[address] = Listener(sock, backends, self._served)
         have[address].open()
         return True
 

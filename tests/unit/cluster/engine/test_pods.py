@@ -306,14 +306,18 @@ def test_a_command_does_not_outlive_the_container_it_was_meant_for(tmp_path: Pat
 
 
 def test_a_failed_liveness_probe_restarts_the_container(tmp_path: Path) -> None:
-    """A container whose liveness probe fails is ended and started again."""
+    """It is ended with its grace, in which it is not asked any more, and started again."""
 
     async def story() -> None:
         async with engine(tmp_path) as lab:
-            probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
-            lab.pod("web", ["sleep", "100"], livenessProbe=probe)
+            probe = {"exec": {"command": ["sh", "-c", "echo x >> asked; exit 1"]}, "periodSeconds": 1}
+            lab.pod("web", ["sh", "-c", "cat asked; rm -f asked; sleep 100; :"], spec_terminationGracePeriodSeconds=3,
+                    livenessProbe={**probe, "failureThreshold": 1})  # fmt: skip
             pod = await lab.until("pods", "web", lambda p: state_of(p).get("restartCount") == 1 and running(p))
-            assert state_of(pod)["lastState"]["terminated"]["exitCode"] == 143
+            assert state_of(pod)["lastState"]["terminated"]["exitCode"] == 137
+            while not lab.log("web"):  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.02)
+            assert lab.log("web") == "x"
 
     asyncio.run(story())
 
@@ -326,9 +330,9 @@ def test_deletion_is_graceful_and_then_takes_all_processes(tmp_path: Path) -> No
             text = (
                 "import signal,subprocess,sys,time\n"
                 "child = subprocess.Popen(['sleep', '100'], start_new_session=True)\n"
-                "print(child.pid, flush=True)\n"
                 "def end(*_):\n    print('bye', flush=True); sys.exit(0)\n"
                 "signal.signal(signal.SIGTERM, end)\n"
+                "print(child.pid, flush=True)\n"
                 "while True: time.sleep(0.05)\n"
             )
             lab.pod("web", script(text))

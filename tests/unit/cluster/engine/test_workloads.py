@@ -225,7 +225,7 @@ def test_a_namespace_ends_after_all_that_is_in_it(tmp_path: Path) -> None:
             lab.store.create("namespaces", {"metadata": {"name": "shop"}, "spec": {"finalizers": ["kubernetes"]}})
             await lab.until("serviceaccounts", "default", bool)
             await lab.until("configmaps", "kube-root-ca.crt", bool)
-            lab.pod("web", ["sleep", "100"])
+            lab.pod("web", ["sleep", "100"], spec_terminationGracePeriodSeconds=1)  # it does not hear SIGTERM
             await lab.until("pods", "web", running)
             watch = lab.store.watch("namespaces")
             lab.store.delete("namespaces", "", "shop")

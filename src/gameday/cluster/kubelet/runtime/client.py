@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import logging
 import os
 import signal
 import socket
@@ -17,6 +18,8 @@ from typing import Any
 
 from gameday.cluster.kubelet.runtime.zygote import MAX_MESSAGE
 from gameday.cluster.logs import Exit
+
+log = logging.getLogger(__name__)
 
 _TOO_LONG = "argument list too long"
 _OVERHEAD_BYTES = 1024
@@ -46,12 +49,18 @@ class Process:
     started: asyncio.Future[int]
     exited: asyncio.Future[Exit] = field(repr=False)
 
+    def fail(self, reason: str) -> None:
+        """It could not be started."""
+        if not self.started.done():
+            self.started.set_exception(StartError(reason))
+            self.started.exception()  # whoever waited may be gone
+
     def signal(self, number: int) -> None:
-        """Signal the main process alone; nothing happens when it is gone."""
+        """Signal the main process alone, which drops what it does not handle; nothing happens when it is gone."""
         self.runtime.send({"kill": self.id, "signal": int(number), "all": False})
 
     def kill(self) -> None:
-        """SIGKILL the main process, its group and its descendants."""
+        """SIGKILL the main process and its group; what else it started ends with it."""
         self.runtime.send({"kill": self.id, "signal": int(signal.SIGKILL), "all": True})
 
 
@@ -121,9 +130,10 @@ class Runtime:
             except BlockingIOError:
                 loop.add_writer(self._socket, self._flush)
                 return
-            except OSError as problem:  # it died, which `lost` tells, or it is too long after all
-                if problem.errno == errno.EMSGSIZE:
-                    self._handle({"failed": json.loads(data)["spawn"], "reason": _TOO_LONG})
+            except OSError as problem:  # too long after all, no room for it now; or the parent died
+                reason = _TOO_LONG if problem.errno == errno.EMSGSIZE else f"warm parent: {problem.strerror}"
+                if "spawn" in (message := json.loads(data)):
+                    self._handle({"failed": message["spawn"], "reason": reason})
             self._outbox.popleft()
             for fd in fds:
                 os.close(fd)
@@ -146,9 +156,7 @@ class Runtime:
         if "started" in message:
             self._processes[message["started"]].started.set_result(message["pid"])
         elif "failed" in message:
-            started = self._processes.pop(message["failed"]).started
-            started.set_exception(StartError(message["reason"]))
-            started.exception()  # whoever waited may be gone
+            self._processes.pop(message["failed"]).fail(message["reason"])
         else:
             process = self._processes.pop(message["exited"])
             code = os.waitstatus_to_exitcode(message["status"])
@@ -158,14 +166,11 @@ class Runtime:
         asyncio.get_running_loop().remove_reader(self._socket)
         self.lost.set()
         for process in self._processes.values():
-            if not process.started.done():
-                process.started.set_exception(StartError("the warm parent is gone"))
-                process.started.exception()
-            elif not process.exited.done():  # whoever changed its user lost the parent-death signal
+            process.fail("the warm parent is gone")
+            if process.started.exception() is None:  # whoever changed its user lost the parent-death signal
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.started.result(), signal.SIGKILL)
-            if not process.exited.done():
-                process.exited.set_result(Exit(137))
+            process.exited.set_result(Exit(137))
 
     def close(self) -> None:
         """End the warm parent and, with it, whatever still runs."""
@@ -175,3 +180,5 @@ class Runtime:
         except subprocess.TimeoutExpired:
             self._parent.kill()
             self._parent.wait()
+        if self.lost.is_set():
+            log.error("the warm parent had ended with status %s", self._parent.returncode)

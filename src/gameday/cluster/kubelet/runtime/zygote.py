@@ -5,6 +5,9 @@ and shares its memory with its siblings; everything else is `exec`ed. It reaps w
 started and reports each exit. When the daemon's end of the socket closes, by SIGKILL
 too, it kills all containers and ends.
 
+A container's main process is much like process 1 of a PID namespace: signals that it does
+not handle are dropped, orphans become its children, and its end is the end of all of them.
+
 Requests:  {"spawn": id, "argv": [..], "env": {..}, "cwd": path, "name": text}
            with one descriptor for stdout and stderr, or three for stdin, stdout and stderr;
            {"kill": id, "signal": n, "all": bool}
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import fcntl
 import gc
 import importlib
@@ -27,6 +31,7 @@ import signal
 import socket
 import sys
 import termios
+import traceback
 import types
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,13 +46,12 @@ WARM_MODULES = (
 END_S = 2
 """Seconds to wait for killed containers when the daemon is gone."""
 
-MARK = "GAMEDAY_CONTAINER"
-"""Variable that tells whose process one is."""
-
 MAX_MESSAGE = 1 << 20
 """Bytes of one message; the socket's buffers are raised to hold it."""
 
 _TAMED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGWAIT = {"x86_64": "128", "aarch64": "137"}.get(os.uname().machine, "?")
+"""The system call rt_sigtimedwait, in which a process does not show the signals that it holds back."""
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -60,15 +64,9 @@ class Request:
     env: dict[str, str]
     cwd: str
     name: str
-    streams: tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Child:
-    """A container's main process."""
-
-    id: int
-    pid: int
+    streams: tuple[int, ...]
+    """One for its output, or stdin, stdout and stderr."""
+    parent: int
 
 
 class Zygote:
@@ -76,7 +74,9 @@ class Zygote:
 
     def __init__(self, daemon: socket.socket) -> None:
         self._daemon = daemon
-        self._children: dict[int, Child] = {}
+        self._mains: dict[int, int] = {}
+        """Each container's process 1, by the container's id."""
+        self._ended: list[dict[str, int]] = []
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -86,15 +86,19 @@ class Zygote:
     def serve(self) -> Request:
         """Serve until the daemon is gone (exits), or return in a fork what it shall run."""
         while True:
-            ready, _, _ = select.select([self._daemon.fileno(), self._wake_r], [], [])
-            if self._wake_r in ready:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(self._wake_r, 4096)
-                self._reap()
-            if self._daemon.fileno() in ready:
-                request = self._take()
-                if request:
+            try:
+                if request := self._round():
                     return request
+            except Exception:  # noqa: BLE001 - whatever it was about: all the other containers live by this loop
+                traceback.print_exc()
+
+    def _round(self) -> Request | None:
+        ready, _, _ = select.select([self._daemon.fileno(), self._wake_r], [], [])
+        if self._wake_r in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wake_r, 4096)
+            self._reap()
+        return self._take() if self._daemon.fileno() in ready else None
 
     def _take(self) -> Request | None:
         try:
@@ -110,68 +114,53 @@ class Zygote:
         return self._spawn(message, fds)
 
     def _spawn(self, message: dict[str, Any], fds: list[int]) -> Request | None:
-        parent = os.getpid()
-        # a signal to the child must wait until it no longer ignores what we ignore
-        signal.pthread_sigmask(signal.SIG_BLOCK, _TAMED)
+        request = Request(
+            message["argv"], message["env"], message["cwd"], message["name"], tuple(fds), parent=os.getpid()
+        )
         try:
             pid = os.fork()
         except OSError as problem:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _TAMED)
             _close(fds)
             self._send({"failed": message["spawn"], "reason": f"fork: {problem}"})
             return None
         if pid == 0:
-            _enter(parent)
-            self._daemon.close()
-            return Request(
-                message["argv"],
-                {**message["env"], MARK: str(message["spawn"])},
-                message["cwd"],
-                message["name"],
-                (fds[0], fds[1], fds[2]) if len(fds) > 1 else (os.open(os.devnull, os.O_RDONLY), fds[0], fds[0]),
-            )
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _TAMED)
+            return request
         _close(fds)
-        child = Child(message["spawn"], pid)
-        self._children[child.id] = child
-        self._send({"started": child.id, "pid": pid})
+        self._mains[message["spawn"]] = pid
+        self._send({"started": message["spawn"], "pid": pid})
         return None
 
-    def _kill(self, child_id: int, number: int, *, everything: bool) -> None:
-        child = self._children.get(child_id)
-        if child is None:
+    def _kill(self, container: int, number: int, *, everything: bool) -> None:
+        pid = self._mains.get(container)
+        if pid is None:
             return
         if everything:
-            _kill_tree(child.pid, number)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child.pid, number)
+            _kill_group(pid)
+        if number == signal.SIGKILL or _hears(pid, number):
+            _signal(pid, number)
 
     def _reap(self) -> None:
-        """Collect the dead: a container's main process takes its whole group along."""
-        mains = {child.pid: child for child in self._children.values()}
-        while True:
-            try:
-                info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if info is None:
-                return
-            child = mains.get(info.si_pid)
-            if child:  # before it is reaped, while its id cannot belong to another
-                _kill_group(child.pid)
-                self._kill_strays(child)
-            _, status = os.waitpid(info.si_pid, 0)
-            if child:
-                del self._children[child.id]
-                self._send({"exited": child.id, "status": status})
+        """Collect the dead; a container has ended when nothing is left of it, which would keep its ports, for one."""
+        containers = {pid: container for container, pid in self._mains.items()}
+        with contextlib.suppress(ChildProcessError):
+            while info := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                container = containers.pop(info.si_pid, None)
+                if container is not None:  # before it is reaped, while its id cannot belong to another
+                    _kill_group(info.si_pid)
+                _, status = os.waitpid(info.si_pid, 0)
+                if container is not None:
+                    del self._mains[container]
+                    self._ended.append({"exited": container, "status": status})
+        if not self._kill_leftovers():
+            for message in self._ended:
+                self._send(message)
+            self._ended.clear()
 
-    def _kill_strays(self, dead: Child) -> None:
-        """Kill what outlived its container in another group, and was handed to us as subreaper."""
-        mains = {child.pid for child in self._children.values()}
-        for pid in _children_of(os.getpid()):
-            if pid not in mains and (_session_of(pid) == dead.pid or _container_of(pid) == str(dead.id)):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+    def _kill_leftovers(self) -> bool:
+        """Kill what the dead left to us, the next subreaper; whether there was anything that we may kill."""
+        mains = set(self._mains.values())
+        killed = [_signal(pid, signal.SIGKILL) for pid in _children_of(os.getpid()) if pid not in mains]
+        return any(killed)
 
     def _send(self, message: dict[str, Any]) -> None:
         try:
@@ -181,16 +170,13 @@ class Zygote:
 
     def _end(self) -> None:
         """The daemon is gone: so is everything that it ran."""
-        for child in self._children.values():
-            _kill_tree(child.pid, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGKILL)
+        for pid in self._mains.values():
+            _kill_group(pid)
+        self._mains.clear()
         signal.alarm(END_S)  # SIGALRM ends us, should one of them hang in the kernel
         with contextlib.suppress(ChildProcessError):
             while True:  # what they leave behind comes to us, so that this ends when all are gone
-                for pid in _children_of(os.getpid()):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                self._kill_leftovers()
                 os.wait()
         os._exit(0)
 
@@ -207,36 +193,30 @@ def _children_of(pid: int) -> list[int]:
         return []
 
 
-def _session_of(pid: int) -> int:
+def _signal(pid: int, number: int) -> bool:
+    """Whether there was somebody to hear it: it may be gone, or have become another user."""
     try:
-        return os.getsid(pid)
+        os.kill(pid, number)
     except OSError:
-        return -1
-
-
-def _container_of(pid: int) -> str:
-    """The mark in a program's environment (one that forked and never executed anything has none)."""
-    try:
-        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return ""
-    return next((v.partition(b"=")[2].decode() for v in variables if v.startswith(MARK.encode() + b"=")), "")
+        return False
+    return True
 
 
 def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+    with contextlib.suppress(OSError):
         os.killpg(pid, signal.SIGKILL)
 
 
-def _kill_tree(pid: int, number: int) -> None:
-    """Signal a process's group and its descendants in other groups (PostgreSQL's have their own)."""
-    below = _children_of(pid)
-    for child in below:
-        _kill_tree(child, number)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, number)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
+def _hears(pid: int, number: int) -> bool:
+    """Whether a process 1 gets a signal: the kernel drops what it neither handles nor holds back."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        if Path(f"/proc/{pid}/syscall").read_text().startswith(f"{_SIGWAIT} "):
+            return True
+    except OSError:  # gone
+        return False
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigBlk:", "SigCgt:"))]
+    return any(mask >> (number - 1) & 1 for mask in masks)
 
 
 def _die_with(parent: int) -> None:
@@ -246,21 +226,24 @@ def _die_with(parent: int) -> None:
 
 
 def _enter(parent: int) -> None:
-    """First steps of a fork: a session and signals of its own."""
+    """First steps of a fork: a session, signals and orphans of its own."""
     os.setsid()
     _die_with(parent)
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # survives exec
+    faulthandler.disable()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGPIPE, *_TAMED):
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TAMED)
 
 
 def become(request: Request) -> None:
     """Turn this fork into the container: returns when a Python module has run to its end."""
+    _enter(request.parent)
     _libc.prctl(_PR_SET_NAME, f"pod:{request.name}".encode()[:15], 0, 0, 0)
-    for number, stream in enumerate(request.streams):
+    streams = request.streams
+    for number, stream in enumerate(streams if len(streams) > 1 else (os.open(os.devnull, os.O_RDONLY), *streams * 2)):
         os.dup2(stream, number)
-    os.closerange(3, 4096)
+    os.closerange(3, 4096)  # the daemon's socket too
     if os.isatty(0):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - kept open
@@ -315,6 +298,7 @@ def _run(main: types.ModuleType, argv: list[str]) -> None:
 
 def main() -> None:
     """Warm up, then serve the daemon at the descriptor in `sys.argv[1]`."""
+    faulthandler.enable()  # into the daemon's log, as all that this process says
     daemon = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(daemon.fileno(), False)
     _libc.prctl(_PR_SET_NAME, b"gameday-zygote", 0, 0, 0)
