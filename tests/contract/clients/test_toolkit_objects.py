@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from tests.contract.behaviours import behaviour
-from tests.contract.clients import activities
 from tests.contract.clients.activities import shows
 from tests.contract.manifests import WAIT, container, deployment, service
 
@@ -304,15 +303,8 @@ _CHAOS_MESH: dict[str, dict[str, Any]] = {
 
 
 @behaviour("chaosk8s's Chaos Mesh activities fail with 404 where Chaos Mesh is not installed", area="clients")
-@shows(*(f"chaosmesh.{name}" for name in _CHAOS_MESH))
+@shows(*(f"chaosmesh.{name}" for name in _CHAOS_MESH), needs="Chaos Mesh")
 def test_chaos_mesh(toolkit: Toolkit) -> None:
     """It needs CustomResourceDefinitions, and controllers on the nodes."""
     for name, given in _CHAOS_MESH.items():
         assert "'Not Found'" in toolkit.fails(f"chaosmesh.{name}", **{"name": "one", **given})
-
-
-@behaviour("Every activity of chaostoolkit-kubernetes 0.39 is accounted for", area="clients")
-def test_account(toolkit_account: set[str], chaos: Any) -> None:
-    """The tests say which they show; the package says which it has."""
-    assert chaos.call("version") == activities.VERSION
-    assert toolkit_account == set(chaos.call("activities"))
