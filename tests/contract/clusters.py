@@ -174,9 +174,9 @@ class Cluster:
         end = time.monotonic() + timeout_s
         while True:
             found = self.call("GET", collection, query=chosen).json
-            last = next(iter(found["items"]), {})
+            last: dict[str, Any] = next(iter(found["items"]), {})
             if holds(last):
-                return dict(last)
+                return last
             if (left := end - time.monotonic()) <= 0:
                 break
             since = found["metadata"]["resourceVersion"]
@@ -187,7 +187,7 @@ class Cluster:
                     break  # the server has forgotten that version: list again, as after a stream that ended early
                 last = {} if event["type"] == "DELETED" else event["object"]
                 if holds(last):
-                    return dict(last)
+                    return last
         raise AssertionError(f"{path}: not so after {timeout_s:g} s; last seen: {json.dumps(last)[:3000]}")
 
     def until_admits(self, namespace: str, pod: dict[str, Any], *, timeout_s: float = 30) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["cell", "sections", "table", "unserved"]
 
 _MARK = " are not served by the embedded cluster"
-_ANY = ({"x": {}}, "..", [{}])
+_ANY: tuple[Any, ...] = ({"x": {}}, "..", [{}])
 """Values that a rule may be tried with: rules of other shapes do not take all of them."""
 
 

@@ -83,7 +83,9 @@ def test_apply_changes(kubectl: Kubectl, tmp_path: Path) -> None:
 
 def _write(folder: Path, *, colour: str, **spec: int) -> None:
     """A kustomization of a Deployment, its Service, and a ConfigMap that is generated."""
-    (folder / "web.yaml").write_text(text(web(**spec), {"apiVersion": "v1", "kind": "Service", **service("web")}))
+    (folder / "web.yaml").write_text(
+        text(web("web", 0, **spec), {"apiVersion": "v1", "kind": "Service", **service("web")})
+    )
     kustomization = {
         "resources": ["web.yaml"],
         "configMapGenerator": [{"name": "settings", "literals": [f"colour={colour}"]}],
