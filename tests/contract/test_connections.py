@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.contract.behaviours import behaviour
 from tests.contract.clusters import JSON_PATCH
+from tests.contract.endpoints import make, run, until_served
 from tests.contract.manifests import container, pod, serve
-from tests.contract.test_services import make, run, until_served
 from tests.contract.workloads import is_ready
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.behaviours import behaviour
 from tests.contract.clusters import MERGE
-from tests.contract.manifests import WAIT, container, pod, serve
+from tests.contract.manifests import IMAGE, WAIT, container, pod, serve
 from tests.contract.running import (
     condition,
     ended,
@@ -72,7 +72,7 @@ def test_the_status_of_a_running_pod(cluster: Cluster, namespace: str) -> None:
     assert len(number) == 64
     assert set(number) <= set("0123456789abcdef")
     assert of_it["imageID"]
-    assert of_it["image"].removeprefix("docker.io/") == "gameday/storefront:dev"
+    assert of_it["image"].removeprefix("docker.io/") == IMAGE.removeprefix("docker.io/")
     assert (of_it["ready"], of_it["started"], of_it["restartCount"]) == (True, True, 0)
     assert of_it["lastState"] == {}
     assert set(of_it["state"]) == {"running"}

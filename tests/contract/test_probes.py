@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.contract.behaviours import behaviour
-from tests.contract.manifests import WAIT, container, pod, serve, service
+from tests.contract.manifests import IMAGE, WAIT, container, pod, serve, service
 from tests.contract.running import (
     condition,
     kept,
@@ -190,7 +190,7 @@ def test_events(cluster: Cluster, namespace: str) -> None:
     run(cluster, namespace, pod("one", container(WAIT, livenessProbe=_exec("echo not well; exit 1"))), running)
     said = [
         ("Scheduled", f"Successfully assigned {namespace}/one to "),
-        ("Pulled", 'Container image "gameday/storefront:dev" already present on machine'),
+        ("Pulled", f'Container image "{IMAGE}" already present on machine'),
         ("Created", "main"),
         ("Started", "Started container main"),
         ("Unhealthy", "Liveness probe failed: not well"),

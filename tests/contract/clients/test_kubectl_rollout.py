@@ -23,7 +23,8 @@ def test_rollout_status(kubectl: Kubectl) -> None:
         done = kubectl.run("rollout", "status", f"deployment/{name}", *arguments, ok=ok)
         return done.stdout + done.stderr
 
-    said = status("--timeout=2s", ok=False)
+    kubectl.cluster.until(path, lambda one: one["status"].get("updatedReplicas") == 1)
+    said = status("--timeout=1s", ok=False)
     assert 'Waiting for deployment "web" rollout to finish: 0 of 1 updated replicas are available' in said
     assert "timed out waiting for the condition" in said
     kubectl.cluster.patch(path, {"spec": {"minReadySeconds": 0}})
