@@ -132,7 +132,7 @@ def test_autoscale(kubectl: Kubectl) -> None:
 @pytest.mark.parametrize(
     ("command", "more", "made"),
     [
-        ("create token", ["default"], r"[\w-]+\.[\w-]+\.[\w-]+\n"),
+        ("create token", ["default"], r"[\w-]+\.[\w-]+\.[\w-]+"),
         ("create ingress", ["one", "--rule=shop.example/*=web:80"], "ingress.networking.k8s.io/one created\n"),
         ("create job", ["one", "--image=nowhere.example/none:1"], "job.batch/one created\n"),
         ("create role", ["one", "--verb=get", "--resource=pods"], "role.rbac.authorization.k8s.io/one created\n"),
