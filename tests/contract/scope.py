@@ -32,7 +32,7 @@ def sections() -> Iterator[str]:
     yield from ("", "In a pod or its template, each 422 with the field and what is not served:", "")
     yield from table(["field", "what"], [[f"`{field}`", what] for field, what in unserved()])
     yield from ("", "What kubectl prints of it, in its last line, and how it exits:", "")
-    rows = [[f"`kubectl {command}`", str(one.code), " or, newer than 1.32, ".join(f"`{said}`" for said in
+    rows = [[f"`kubectl {command}`", str(one.code), " or, newer than 1.33, ".join(f"`{said}`" for said in
              filter(None, (one.last, one.newer)))] for command, one in PRINTS.items()]  # fmt: skip
     yield from table(["command", "exit code", "last line ends"], rows)
     yield from ("", "## What is accepted without effect", "Each with a `Warning` header, which kubectl prints.")

@@ -61,9 +61,10 @@ class Program:
 
     def at(self, cluster: Cluster, namespace: str) -> Kubectl:
         """It, in a namespace; one that is too old is not tested, which is said."""
-        major, minor, *_ = (int(part) for part in dotted(self).partition("-")[0].split("."))
+        said = dotted(self, str(cluster.kubeconfig))
+        major, minor, *_ = (int(part) for part in said.partition("-")[0].split("."))
         if (major, minor) < OLDEST:
-            pytest.skip(f"kubectl {dotted(self)} at {self.path} is NOT TESTED: {OLDEST[0]}.{OLDEST[1]} is the oldest "
+            pytest.skip(f"kubectl {said} at {self.path} is NOT TESTED: {OLDEST[0]}.{OLDEST[1]} is the oldest "
                         "that speaks WebSocket; put a newer one first on the PATH")  # fmt: skip
         return Kubectl(self.path, (major, minor), cluster, namespace)
 
@@ -77,8 +78,8 @@ def programs() -> list[Program]:
 
 
 @functools.cache
-def dotted(program: Program) -> str:
-    """A kubectl's version, such as 1.32.4."""
+def dotted(program: Program, kubeconfig: str = os.devnull) -> str:
+    """A kubectl's version, such as 1.32.4; some machines' dispatches to one that fits the cluster."""
     argv = [program.path, "version", "--client", "-o", "json"]
-    done = subprocess.run(argv, capture_output=True, check=True)
+    done = subprocess.run(argv, capture_output=True, check=True, env={**os.environ, "KUBECONFIG": kubeconfig})
     return str(json.loads(done.stdout)["clientVersion"]["gitVersion"]).removeprefix("v")

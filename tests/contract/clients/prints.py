@@ -17,11 +17,11 @@ class Printed:
     last: str
     """How the last line of its errors ends."""
     newer: str | None = None
-    """How it ends by a kubectl newer than 1.32, where that says it otherwise."""
+    """How it ends by a kubectl newer than 1.33, where that says it otherwise."""
 
     def by(self, version: tuple[int, int]) -> str:
         """How the last line ends by a kubectl of this version."""
-        return self.newer if self.newer and version > (1, 32) else self.last
+        return self.newer if self.newer and version > (1, 33) else self.last
 
 
 PRINTS = {

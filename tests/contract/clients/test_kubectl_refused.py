@@ -117,13 +117,13 @@ def test_drain(kubectl: Kubectl, node: str) -> None:
 
 
 @behaviour("kubectl autoscale makes an autoscaler", area="refused",
-           refused="kubectl says so; newer than 1.32 it prints what it prints of any before 1.23")  # fmt: skip
+           refused="kubectl says so; newer than 1.33 it prints what it prints of any before 1.23")  # fmt: skip
 def test_autoscale(kubectl: Kubectl) -> None:
     """Of a Deployment without pods."""
     kubectl.cluster.create(kubectl.cluster.path("deployments", kubectl.namespace),
                            deployment("web", container(WAIT), replicas=0))  # fmt: skip
     done = kubectl.run("autoscale", "deployment/web", "--max=2")
-    if kubectl.cluster.embedded or (kubectl.version > (1, 32) and kubectl.cluster.version < (1, 23)):
+    if kubectl.cluster.embedded or (kubectl.version > (1, 33) and kubectl.cluster.version < (1, 23)):
         refused(kubectl, "autoscale", done)
         return
     assert (done.code, done.stdout) == (0, "horizontalpodautoscaler.autoscaling/web autoscaled\n")
