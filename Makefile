@@ -44,7 +44,7 @@ else
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile -m "not realkube" tests/e2e
 endif
 
-contract: clients ## what a client of the API can see, on the embedded cluster; ARGS='--cluster KUBECONFIG' for another
+contract: clients ## what a client of the API can see, on the embedded cluster; ARGS='--cluster KUBECONFIG --image IMAGE' for another
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile tests/contract $(ARGS)
 
 contract-real: clients ## the same on the real Kubernetes beside the checkout, where there is one (as root)

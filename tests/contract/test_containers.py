@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -274,78 +275,95 @@ def test_run_as_non_root(cluster: Cluster, namespace: str) -> None:
     assert "runAsUser breaks non-root policy" in state(seen)["waiting"]["message"]
 
 
-@behaviour(
-    "A container's first process has number 1",
-    area="pods",
-    differs="there is no privilege to make a PID namespace with: pods are processes among those of the machine",
-)
+# --- what a machine of its own would give
+
+
+@behaviour("A container's first process has number 1", area="pods",
+           differs="there is no privilege to make a PID namespace with: pods are processes among the machine's",
+)  # fmt: skip
 def test_process_one(cluster: Cluster, namespace: str) -> None:
     """As the container itself sees it."""
-    assert say(cluster, namespace, container(["python3", "-c", "import os; print(os.getpid())"])) == "1\n"
+    number = int(say(cluster, namespace, container(["python3", "-c", "import os; print(os.getpid())"])))
+    assert (number == 1) is not cluster.embedded
 
 
-@behaviour(
-    "The machine's name, as a container sees it, is the pod's",
-    area="pods",
-    differs="there is no privilege to name a machine: HOSTNAME is right, uname says the real machine's name",
-)
+@behaviour("The machine's name, as a container sees it, is the pod's", area="pods",
+           differs="there is no privilege to name a machine: HOSTNAME is right, uname says the real machine's name",
+)  # fmt: skip
 def test_machine_name(cluster: Cluster, namespace: str) -> None:
     """By uname, not by the environment."""
-    assert say(cluster, namespace, container(["python3", "-c", "import os; print(os.uname().nodename)"])) == "job\n"
+    said = say(cluster, namespace, container(["python3", "-c", "import os; print(os.uname().nodename)"]))
+    assert said == (f"{os.uname().nodename}\n" if cluster.embedded else "job\n")
 
 
 @behaviour("The containers of a pod reach each other by localhost", area="pods")
 def test_localhost(cluster: Cluster, namespace: str) -> None:
-    """One listens at a port of 127.0.0.1, the other asks there until it is answered."""
-    assert say(cluster, namespace, container(_ask(18311, 600)), container(_listen(18311, 1), "other")) == "met\n"
+    """One listens at a port of 127.0.0.1 and writes it down, the other asks there."""
+    here: Any = {"volumeMounts": [mount("/work")]}
+    ask = "import os, socket, time\nwhile not os.path.exists('/work/port'): time.sleep(0.05)\n" + _ASK.format(
+        port="int(open('/work/port').read())"
+    )
+    listen = container(["python3", "-c", _LISTEN.format(file="/work/port") + "server.accept()"], "other", **here)
+    assert say(cluster, namespace, container(["python3", "-c", ask], **here), listen, volumes=WORK) == "met\n"
 
 
-@behaviour(
-    "Pods do not share localhost",
-    area="pods",
-    differs="there is no privilege to make a network namespace with: use the pod's address, which is its own",
-)
+@behaviour("Pods do not share localhost", area="pods",
+           differs="there is no privilege to make a network namespace with: use the pod's address, which is its own",
+)  # fmt: skip
 def test_localhost_of_another_pod(cluster: Cluster, namespace: str) -> None:
     """While one pod listens, another finds nobody."""
-    run(cluster, namespace, pod("one", container(_listen(18312, 0))), running)
-    until_said(cluster, cluster.path("pods", namespace, "one"), "listening")
-    assert say(cluster, namespace, container(_ask(18312, 3))) == "nobody\n"
+    wait = "\nwhile True: server.accept()\n"
+    run(cluster, namespace, pod("one", container(["python3", "-c", _LISTEN.format(file="/tmp/port") + wait])), running)
+    until_said(cluster, cluster.path("pods", namespace, "one"), "listening at ")
+    port = log(cluster, namespace, "one").split()[-1]
+    said = say(cluster, namespace, container(["python3", "-c", "import socket\n" + _ASK.format(port=port)]))
+    assert said == ("met\n" if cluster.embedded else "nobody\n")
 
 
-def _listen(port: int, answers: int) -> list[str]:
-    """Listen on localhost; end after so many connections, 0 for never."""
-    return ["python3", "-c", (
-        f"import socket\ns = socket.create_server(('127.0.0.1', {port})); print('listening', flush=True)\n"
-        f"n = 0\nwhile True:\n    s.accept(); n += 1\n    if n == {answers}: break\n")]  # fmt: skip
+_LISTEN = """
+import os, socket
+server = socket.create_server(("127.0.0.1", 0))
+port = server.getsockname()[1]
+print("listening at", port, flush=True)
+with open("{file}.part", "w") as file: file.write(str(port))
+os.rename("{file}.part", "{file}")
+"""
+_ASK = """
+try: socket.create_connection(("127.0.0.1", {port}), 5); print("met")
+except OSError: print("nobody")
+"""
 
 
-def _ask(port: int, times: int) -> list[str]:
-    """Connect to localhost, so many times at most; say whether somebody was met."""
-    return ["python3", "-c", (
-        f"import socket, time\nfor _ in range({times}):\n"
-        f"    try: socket.create_connection(('127.0.0.1', {port})); print('met'); break\n"
-        "    except OSError: time.sleep(0.1)\nelse: print('nobody')\n")]  # fmt: skip
-
-
-@behaviour(
-    "A container runs as its runAsUser",
-    area="pods",
-    differs="there is no privilege to be another user: all pods run as the user who started the cluster",
-)
+@behaviour("A container runs as its runAsUser", area="pods",
+           differs="there is no privilege to be another user: all pods run as the user who started the cluster",
+)  # fmt: skip
 def test_run_as_user(cluster: Cluster, namespace: str) -> None:
     """With the group as well."""
     context = {"runAsUser": 1234, "runAsGroup": 4321}
-    assert say(cluster, namespace, shell("echo $(id -u) $(id -g)"), securityContext=context) == "1234 4321\n"
+    said = say(cluster, namespace, shell("echo $(id -u) $(id -g)"), securityContext=context)
+    assert said == (f"{os.getuid()} {os.getgid()}\n" if cluster.embedded else "1234 4321\n")
 
 
-@behaviour(
-    "readOnlyRootFilesystem and a readOnly mount cannot be written to",
-    area="volumes",
-    differs="there is no privilege to mount: a volume is a folder of the user's",
-)
+@behaviour("readOnlyRootFilesystem and a readOnly mount cannot be written to", area="volumes",
+           differs="there is no privilege to mount: a volume is a folder of the user's")  # fmt: skip
 def test_read_only(cluster: Cluster, namespace: str) -> None:
-    """Neither a file at the root nor one in the volume."""
+    """Neither a file in the container's own folder nor one in the volume."""
     one = shell("touch mark 2>/dev/null && echo root; touch /work/mark 2>/dev/null && echo volume; true",
                 volumeMounts=[mount("/work", readOnly=True)],
                 securityContext={"readOnlyRootFilesystem": True})  # fmt: skip
-    assert say(cluster, namespace, one, volumes=WORK) == ""
+    assert say(cluster, namespace, one, volumes=WORK) == ("root\nvolume\n" if cluster.embedded else "")
+
+
+@behaviour("A pod that asks for more than any node has stays Pending: Unschedulable", area="pods",
+           differs="requests are kept and have no effect: the pod runs")  # fmt: skip
+def test_more_than_there_is(cluster: Cluster, namespace: str) -> None:
+    """A million CPUs."""
+    greedy = pod("one", container(WAIT, resources={"requests": {"cpu": "1000000"}}))
+    if cluster.embedded:
+        run(cluster, namespace, greedy, running)
+        return
+    seen = run(cluster, namespace, greedy, lambda p: condition(p, "PodScheduled"))
+    assert (condition(seen, "PodScheduled")["status"], condition(seen, "PodScheduled")["reason"]) == (
+        "False", "Unschedulable",
+    )  # fmt: skip
+    assert seen["status"]["phase"] == "Pending"

@@ -87,6 +87,19 @@ def test_reasons_of_progressing(cluster: Cluster, namespace: str) -> None:
     ]
 
 
+@behaviour("Progressing says FoundNewReplicaSet when the ReplicaSet of the template is there already",
+           area="deployments")  # fmt: skip
+def test_a_found_replica_set(cluster: Cluster, namespace: str) -> None:
+    """A Deployment is orphaned of its set, and its successor finds it."""
+    path = started(cluster, namespace, templated())
+    assert cluster.call("DELETE", path, {"propagationPolicy": "Orphan"}).status == 200
+    cluster.until_gone(path)
+    trail = Trail(cluster, "deployments", namespace)
+    started(cluster, namespace, templated())
+    seen = [reasons(state["web"], "Progressing") for state in trail.states() if "web" in state]
+    assert next(filter(None, seen)) == "FoundNewReplicaSet"
+
+
 @behaviour("A Deployment's conditions turn when its last pod cannot start: not Available, still Progressing",
            area="deployments")  # fmt: skip
 def test_an_unavailable_deployment(cluster: Cluster, namespace: str) -> None:

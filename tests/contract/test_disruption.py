@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract.behaviours import behaviour
 from tests.contract.manifests import WAIT, container, pod
+from tests.contract.running import kept
 from tests.contract.workloads import conditions, owned, started, templated
 
 if TYPE_CHECKING:
@@ -77,14 +78,21 @@ def test_a_budget_follows(cluster: Cluster, namespace: str) -> None:
     counted(cluster, path, current=0, desired=0, allowed=0, expected=0)
 
 
+@pytest.mark.parametrize("spec", [{"maxUnavailable": 1}, {"maxUnavailable": "50%"}, {"minAvailable": "50%"}])
 @behaviour("A budget by maxUnavailable or percentage allows nothing for pods without a controller", area="disruption")
-def test_pods_without_a_controller(cluster: Cluster, namespace: str) -> None:
-    """How many are expected cannot be told; the eviction is refused."""
+def test_pods_without_a_controller(cluster: Cluster, namespace: str, spec: Object) -> None:
+    """How many are expected cannot be told; a budget made after it and counted shows that it had its turn."""
     bare(cluster, namespace, "one")
-    path = budget(cluster, namespace, maxUnavailable=1)
+    path = budget(cluster, namespace, "unknown", **spec)
+    after = budget(cluster, namespace, "known", minAvailable=0)
+    counted(cluster, after, current=1, desired=0, allowed=1, expected=1)
+    assert cluster.call("DELETE", after).status == 200
+    found = cluster.read(path)["status"]
+    assert (found["disruptionsAllowed"], found["expectedPods"], found["desiredHealthy"]) == (0, 0, 0)
     answer = evict(cluster, namespace, "one")
     assert (answer.status, answer.reason) == (429, "TooManyRequests")
-    assert cluster.read(path)["status"]["disruptionsAllowed"] == 0
+    (cause,) = answer.json["details"]["causes"]
+    assert cause["reason"] == "DisruptionBudget"
 
 
 @behaviour("A budget says whether it allows disruptions in its condition DisruptionAllowed", area="disruption",
@@ -113,14 +121,15 @@ def test_bounds_of_budgets(cluster: Cluster, namespace: str, spec: Object) -> No
 
 @behaviour("An eviction without a budget is answered 201 and deletes the pod with its grace", area="disruption")
 def test_an_eviction(cluster: Cluster, namespace: str) -> None:
-    """A Status says Success; the pod has a deletionTimestamp and its own grace period."""
-    path = bare(cluster, namespace, "one")
-    answer = evict(cluster, namespace, "one")
-    assert (answer.status, answer.json["kind"], answer.json["status"]) == (201, "Status", "Success")
-    ending = cluster.call("GET", path)
-    if ending.status == 200:
-        assert ending.json["metadata"]["deletionGracePeriodSeconds"] == 3
-    cluster.until(path, lambda one: not one or "deletionTimestamp" in one["metadata"])
+    """A Status says Success; the pod, which a finalizer keeps, has a deletionTimestamp and its own grace period."""
+    made = pod("one", container(WAIT), terminationGracePeriodSeconds=3)
+    with kept(cluster, namespace, made) as path:
+        cluster.until(path, lambda one: one["status"]["phase"] == "Running")
+        answer = evict(cluster, namespace, "one")
+        assert (answer.status, answer.json["kind"], answer.json["status"]) == (201, "Status", "Success")
+        ending = cluster.read(path)["metadata"]
+        assert ending["deletionGracePeriodSeconds"] == 3
+        assert ending["deletionTimestamp"]
 
 
 @behaviour("An eviction takes the delete options that it carries, and a dry run", area="disruption")
@@ -187,7 +196,7 @@ def test_a_pending_pod(cluster: Cluster, namespace: str) -> None:
     cluster.create(cluster.path("pods", namespace), made)
     counted(cluster, budget(cluster, namespace, minAvailable=1), current=0, desired=1, allowed=0, expected=1)
     assert evict(cluster, namespace, "one").status == 201
-    cluster.until(path, lambda one: not one or "deletionTimestamp" in one["metadata"])
+    cluster.until_gone(path)
 
 
 @behaviour("A pod that runs and is not ready is refused by a budget that allows nothing", area="disruption")

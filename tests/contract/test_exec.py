@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +15,7 @@ from kubernetes.stream import stream
 
 from tests.contract.behaviours import behaviour
 from tests.contract.manifests import WAIT, container, pod
-from tests.contract.running import log, mount, run, running, shell, status
+from tests.contract.running import log, mount, run, running, shell, state, status, until_said
 
 if TYPE_CHECKING:
     from tests.contract.clusters import Cluster, Done
@@ -76,9 +75,10 @@ def test_exec_choice(cluster: Cluster, one: str) -> None:
     done = _exec(cluster, one, "sh", "-c", "echo $COLOUR", flags=())
     assert done.stdout == "green\n"
     assert 'Defaulted container "main" out of: main, other' in done.stderr
+    answer = cluster.call("POST", cluster.path("pods", one, "one") + "/exec?command=true&stdout=1&container=nope")
+    assert (answer.status, answer.json["message"]) == (400, "container nope is not valid for pod one")
     done = _exec(cluster, one, "true", flags=("-c", "nope"))
-    assert done.code == 1
-    assert "container nope" in done.stderr.lower() or "container not found" in done.stderr.lower()
+    assert (done.code, done.stderr) == (1, "error: container nope is not valid for pod one out of: main, other\n")
     done = cluster.kubectl("exec", "none", "--", "true", namespace=one, ok=False)
     assert 'pods "none" not found' in done.stderr
 
@@ -92,13 +92,17 @@ def test_exec_of_nothing(cluster: Cluster, one: str) -> None:
     assert running(cluster.read(cluster.path("pods", one, "one")))
 
 
-@behaviour("Exec into a container that does not run is refused", area="logs")
+@behaviour("Exec into a container that has ended is refused, whether its pod is over or not", area="logs")
 def test_exec_into_nothing(cluster: Cluster, namespace: str) -> None:
-    """It is over."""
+    """Of the one pod kubectl sees it, of the other the node."""
     run(cluster, namespace, pod("one", shell("exit 0"), restartPolicy="Never"))
     done = _exec(cluster, namespace, "true")
-    assert done.code == 1
-    assert "completed pod" in done.stderr or "container not found" in done.stderr
+    said = "error: cannot exec into a container in a completed pod; current phase is Succeeded\n"
+    assert (done.code, done.stderr) == (1, said)
+    two = pod("two", shell("exit 0"), container(WAIT, "other"), restartPolicy="Never")
+    run(cluster, namespace, two, lambda p: "terminated" in state(p) and "running" in state(p, "other"))
+    done = cluster.kubectl("exec", "two", "-c", "main", "--", "true", namespace=namespace, ok=False)
+    assert (done.code, done.stderr) == (1, 'error: unable to upgrade connection: container not found ("main")\n')
 
 
 @behaviour("An exec'd command ends with its container, and can end it", area="logs")
@@ -118,15 +122,17 @@ def test_exec_ends_with_the_container(cluster: Cluster, namespace: str) -> None:
     assert status(seen)["restartCount"] == 0
 
 
-@behaviour("Exec with a terminal has one: both streams in one, of a given size", area="logs")
+@behaviour("Exec with a terminal has one, and both streams come as one", area="logs")
 def test_exec_terminal(cluster: Cluster, one: str) -> None:
     """By the Python client, which can ask for one without having one."""
     api = client.CoreV1Api(cluster.kube.client)
-    said = stream(
+    shown = stream(
         api.connect_get_namespaced_pod_exec, "one", one, container="main", tty=True, stdin=True, stdout=True,
-        stderr=False, command=["sh", "-c", "test -t 0 && test -t 1 && test -t 2 && echo terminal"],
+        stderr=False, command=["sh", "-c", "test -t 0 && test -t 1 && test -t 2 && echo terminal; echo both >&2"],
+        _preload_content=False,
     )  # fmt: skip
-    assert said.strip() == "terminal"
+    shown.run_forever(timeout=10)
+    assert (shown.read_stdout().split(), shown.read_stderr()) == (["terminal", "both"], "")
 
 
 @behaviour("The Python client's stream runs commands: streams apart, stdin, exit code", area="clients")
@@ -160,18 +166,14 @@ def test_exec_in_pods(cluster: Cluster, one: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@behaviour(
-    "A process that is killed inside a container leaves the container alone, unless it is its first", area="logs"
-)
+@behaviour("A process that is killed inside a container leaves the container alone", area="logs")
 def test_kill_inside(cluster: Cluster, namespace: str) -> None:
     """The program starts a child, and restarts it when it dies."""
-    script = "while :; do sleep 500 & echo $! > /work/pid; wait $!; echo died $?; done"
-    run(cluster, namespace, pod("one", shell(script, volumeMounts=[mount("/work")]), volumes=WORK), running)
-    end = time.monotonic() + 20
-    while not _exec(cluster, namespace, "cat", "/work/pid").stdout.strip():
-        assert time.monotonic() < end
-    _exec(cluster, namespace, "sh", "-c", "kill -9 $(cat /work/pid)")
-    while "died 137" not in log(cluster, namespace, "one"):
-        assert time.monotonic() < end
-        time.sleep(0.1)
-    assert status(cluster.read(cluster.path("pods", namespace, "one")))["restartCount"] == 0
+    script = "while :; do sleep 500 & echo child $!; wait $!; echo died $?; done"
+    path = cluster.path("pods", namespace, "one")
+    run(cluster, namespace, pod("one", shell(script)), running)
+    until_said(cluster, path, "child ")
+    child = log(cluster, namespace, "one").split()[1]
+    _exec(cluster, namespace, "sh", "-c", f"kill -9 {child}")
+    until_said(cluster, path, "died 137")
+    assert status(cluster.read(path))["restartCount"] == 0

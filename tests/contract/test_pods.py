@@ -10,10 +10,11 @@ import pytest
 
 from tests.contract.behaviours import behaviour
 from tests.contract.clusters import MERGE
-from tests.contract.manifests import WAIT, container, pod, serve
+from tests.contract.manifests import IMAGE, WAIT, container, pod, serve
 from tests.contract.running import (
     condition,
     ended,
+    events,
     kept,
     mount,
     ready,
@@ -71,7 +72,7 @@ def test_the_status_of_a_running_pod(cluster: Cluster, namespace: str) -> None:
     assert len(number) == 64
     assert set(number) <= set("0123456789abcdef")
     assert of_it["imageID"]
-    assert of_it["image"].removeprefix("docker.io/") == "gameday/storefront:dev"
+    assert of_it["image"].removeprefix("docker.io/") == IMAGE.removeprefix("docker.io/")
     assert (of_it["ready"], of_it["started"], of_it["restartCount"]) == (True, True, 0)
     assert of_it["lastState"] == {}
     assert set(of_it["state"]) == {"running"}
@@ -159,13 +160,22 @@ def test_crash_loop(cluster: Cluster, namespace: str) -> None:
     assert 9 <= (_instant(second["startedAt"]) - _instant(first["finishedAt"])).total_seconds() <= 20
 
 
-@behaviour("An unknown image ends in ErrImagePull and ImagePullBackOff; the pod stays Pending", area="pods")
+@behaviour("An unknown image is ErrImagePull, then ImagePullBackOff; the pod stays Pending", area="pods")
 def test_an_unknown_image(cluster: Cluster, namespace: str) -> None:
-    """No node can have this one."""
-    unknown = container(WAIT) | {"image": "127.0.0.1:1/none/such:v1"}
-    seen = run(cluster, namespace, pod("one", unknown), waits("ImagePullBackOff"))
-    assert seen["status"]["phase"] == "Pending"
-    assert "127.0.0.1:1/none/such:v1" in state(seen)["waiting"]["message"]
+    """No node can have this one; a watch from before the pod's creation sees both."""
+    pods = cluster.path("pods", namespace)
+    version = cluster.read(pods)["metadata"]["resourceVersion"]
+    cluster.create(pods, pod("one", container(WAIT) | {"image": "127.0.0.1:1/none/such:v1"}))
+    reasons: list[str] = []
+    for event in cluster.lines(pods, {"watch": "true", "resourceVersion": version, "timeoutSeconds": 60}):
+        waiting = state(event["object"]).get("waiting", {})
+        assert event["object"]["status"]["phase"] == "Pending"
+        if waiting.get("reason") not in (None, "ContainerCreating", *reasons[-1:]):
+            reasons.append(waiting["reason"])
+            assert "127.0.0.1:1/none/such:v1" in waiting["message"]
+        if len(reasons) == 2:
+            break
+    assert reasons == ["ErrImagePull", "ImagePullBackOff"]
 
 
 @behaviour("An image that is nobody's to pull, or no image's name, is said so", area="pods")
@@ -265,15 +275,16 @@ def test_pre_stop_by_http(cluster: Cluster, namespace: str) -> None:
 
 @behaviour("The time that preStop takes is part of the grace period", area="pods")
 def test_a_long_pre_stop(cluster: Cluster, namespace: str) -> None:
-    """A hook that never ends does not keep its pod."""
+    """A hook that never ends does not keep its pod, nor does a program that does not hear SIGTERM."""
     hook = {"preStop": {"exec": {"command": ["sleep", "500"]}}}
-    with kept(cluster, namespace, pod("one", shell(DEAF, lifecycle=hook), terminationGracePeriodSeconds=3)) as path:
-        until_said(cluster, path, "up")
-        began = time.monotonic()
-        cluster.call("DELETE", path)
-        seen = cluster.until(path, lambda p: "terminated" in state(p))
-        assert 2.5 < time.monotonic() - began < 20
-        assert state(seen)["terminated"]["exitCode"] == 137
+    path = cluster.path("pods", namespace, "one")
+    manifest = pod("one", shell(DEAF, lifecycle=hook), terminationGracePeriodSeconds=3)
+    cluster.create(cluster.path("pods", namespace), manifest)
+    until_said(cluster, path, "up")
+    began = time.monotonic()
+    cluster.call("DELETE", path)
+    cluster.until_gone(path)
+    assert 2.5 < time.monotonic() - began < 60
 
 
 @behaviour("postStart by exec runs beside the program; where it fails, the container is killed", area="pods")
@@ -289,7 +300,7 @@ def test_post_start(cluster: Cluster, namespace: str) -> None:
     assert said == "posted\n"
     seen = cluster.until(cluster.path("pods", namespace, "bad"), ended)
     assert seen["status"]["phase"] == "Failed"
-    assert state(seen)["terminated"]["exitCode"] == 137
+    assert state(seen)["terminated"]["exitCode"] == 137  # a first process that does not care for SIGTERM
 
 
 @behaviour("kubectl delete --grace-period=0 --force removes a pod at once, whatever it does", area="pods")
@@ -304,18 +315,17 @@ def test_force(cluster: Cluster, namespace: str) -> None:
 
 @behaviour("While a deleted pod ends its name is taken; the next pod of that name has a new uid", area="pods")
 def test_a_recreated_pod(cluster: Cluster, namespace: str) -> None:
-    """Create, delete, create too early, create again."""
-    script = "trap 'sleep 1.5; exit 0' TERM; echo up; while :; do sleep 0.1; done"
-    manifest = pod("one", shell(script), terminationGracePeriodSeconds=10)
-    pods, path = cluster.path("pods", namespace), cluster.path("pods", namespace, "one")
-    first = cluster.create(pods, manifest)
-    until_said(cluster, path, "up")
-    cluster.call("DELETE", path)
-    answer = cluster.call("POST", pods, manifest)
-    assert (answer.status, answer.reason) == (409, "AlreadyExists")
-    assert "object is being deleted" in answer.json["message"]
+    """Create, delete, create too early (a finalizer holds the first one), create again."""
+    manifest = pod("one", container(WAIT), terminationGracePeriodSeconds=1)
+    pods = cluster.path("pods", namespace)
+    with kept(cluster, namespace, manifest) as path:
+        first = cluster.until(path, running)
+        cluster.call("DELETE", path)
+        answer = cluster.call("POST", pods, pod("one", container(WAIT)))
+        assert (answer.status, answer.reason) == (409, "AlreadyExists")
+        assert "object is being deleted" in answer.json["message"]
     cluster.until_gone(path)
-    assert cluster.create(pods, manifest)["metadata"]["uid"] != first["metadata"]["uid"]
+    assert cluster.create(pods, pod("one", container(WAIT)))["metadata"]["uid"] != first["metadata"]["uid"]
 
 
 @behaviour(
@@ -328,8 +338,10 @@ def test_deletion_during_the_start(cluster: Cluster, namespace: str) -> None:
         cluster.until(path, lambda p: "running" in state(p, "long"))
         cluster.call("DELETE", path)
         seen = cluster.until(path, lambda p: "terminated" in state(p, "long"))
-        assert "waiting" in state(seen) or "terminated" in state(seen)
-        assert "startedAt" not in str(state(seen).get("running", ""))
+        assert "running" not in state(seen)
+        assert status(seen).get("lastState", {}) == {}
+        assert (status(seen)["restartCount"], status(seen).get("containerID", "")) == (0, "")
+        assert "Started container main" not in [words for _, _, words in events(cluster, namespace, "one")]
 
 
 @behaviour("Labels of a running pod change without a restart; its containers' command cannot", area="pods")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract.behaviours import behaviour
 from tests.contract.clusters import JSON_PATCH
+from tests.contract.manifests import IMAGE
 from tests.contract.workloads import (
     REVISION,
     Trail,
@@ -96,7 +97,7 @@ def test_a_stuck_rollout(cluster: Cluster, namespace: str) -> None:
     assert conditions(stuck)["Available"] == ("True", "MinimumReplicasAvailable")
     counts = {"replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1, "unavailableReplicas": 1}
     assert {k: v for k, v in stuck["status"].items() if k.endswith("eplicas")} == counts
-    apply_template(cluster, path, image="gameday/storefront:dev")
+    apply_template(cluster, path, image=IMAGE)
     done = cluster.until(path, lambda one: rolled_out(one) and reasons(one, "Progressing") == "NewReplicaSetAvailable")
     assert done["metadata"]["annotations"][REVISION] == "3"
     bad, good = owned(cluster, "replicasets", namespace)
@@ -164,7 +165,7 @@ def test_a_rollover(cluster: Cluster, namespace: str) -> None:
     path = started(cluster, namespace, templated(replicas=2))
     apply_template(cluster, path, image=NOWHERE)
     until_sizes(cluster, path, namespace, 2, 1)
-    apply_template(cluster, path, env="3", image="gameday/storefront:dev")
+    apply_template(cluster, path, env="3", image=IMAGE)
     cluster.until(path, rolled_out)
     assert sizes(cluster, namespace) == [0, 0, 2]
 

@@ -5,50 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.contract.behaviours import behaviour
-from tests.contract.clusters import JSON_PATCH
-from tests.contract.manifests import WAIT, container, pod, serve, service
-from tests.contract.workloads import is_ready
+from tests.contract.endpoints import addresses, make, run, until_served
+from tests.contract.manifests import service
 
 if TYPE_CHECKING:
     from tests.contract.clusters import Cluster
 
     Object = dict[str, Any]
-
-PORT = 8080
-
-
-def make(cluster: Cluster, namespace: str, name: str = "web", **spec: Any) -> str:
-    """A Service; returns its path."""
-    cluster.create(cluster.path("services", namespace), service(name, **spec))
-    return cluster.path("services", namespace, name)
-
-
-def run(
-    cluster: Cluster, namespace: str, name: str, command: list[str] = WAIT, *, app: str = "web", ready: bool = True,
-    grace_s: int = 0, **fields: Any,
-) -> str:  # fmt: skip
-    """A pod that runs, and is ready or is not; returns its path."""
-    made = pod(name, container(command, **fields), labels={"app": app}, terminationGracePeriodSeconds=grace_s)
-    cluster.create(cluster.path("pods", namespace), made)
-    path = cluster.path("pods", namespace, name)
-    cluster.until(path, is_ready if ready else _runs)
-    return path
-
-
-def _runs(one: Object) -> bool:
-    return one["status"]["phase"] == "Running" and "podIP" in one["status"]
-
-
-def addresses(endpoints: Object, field: str = "addresses") -> set[str]:
-    """The names of the pods that are (not) ready endpoints."""
-    found = [one for subset in endpoints.get("subsets") or [] for one in subset.get(field) or []]
-    return {one["targetRef"]["name"] for one in found}
-
-
-def until_served(cluster: Cluster, namespace: str, *pods: str, name: str = "web") -> Object:
-    """Wait until a Service's endpoints are these pods."""
-    path = cluster.path("endpoints", namespace, name)
-    return cluster.until(path, lambda one: one and addresses(one) == set(pods))
 
 
 # --- the Service itself
@@ -217,158 +180,17 @@ def test_services_without_a_selector(cluster: Cluster, namespace: str) -> None:
     body = service("web")
     del body["spec"]["selector"]
     cluster.create(cluster.path("services", namespace), body)
-    make(cluster, namespace, "other")
-    cluster.until(cluster.path("endpoints", namespace, "other"), bool)  # so the controller had its turn
     path = cluster.path("endpoints", namespace, "web")
+    _until_its_turn(cluster, namespace, "first")
     assert cluster.call("GET", path).status == 404
     subsets = [{"addresses": [{"ip": "10.11.12.13"}], "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}]}]
     cluster.create(cluster.path("endpoints", namespace), {"metadata": {"name": "web"}, "subsets": subsets})
     cluster.patch(cluster.path("services", namespace, "web"), {"metadata": {"labels": {"touched": "yes"}}})
+    _until_its_turn(cluster, namespace, "second")
     assert cluster.read(path)["subsets"] == subsets
 
 
-# --- connections: a client pod asks, and says in its log what it was told
-
-CLIENT = """
-import http.client, os, socket, time
-def ask(host, port=8080):
-    connection = http.client.HTTPConnection(host, port, timeout=2)
-    try:
-        connection.request("GET", "/"); return connection.getresponse().read().decode()
-    except (OSError, http.client.HTTPException) as problem: return type(problem).__name__
-    finally: connection.close()
-def until(host, wanted, port=8080):
-    end = time.monotonic() + 30
-    while (got := ask(host, port)) != wanted and time.monotonic() < end: time.sleep(0.05)
-    print(got, flush=True)
-"""
-
-
-def answers(body: str) -> list[str]:
-    """A server whose pod is ready when it listens: see `probe`."""
-    return serve(f"self.answer(200, {body!r})")
-
-
-ECHO = """
-import os, socket
-server = socket.create_server((os.environ["POD_IP"], 8080))
-while True:
-    held, _ = server.accept()
-    if os.fork(): held.close(); continue
-    while data := held.recv(100): held.sendall(data.upper())
-    os._exit(0)
-"""
-PROBE = {"tcpSocket": {"port": PORT}, "periodSeconds": 1}
-
-
-def client(cluster: Cluster, namespace: str, program: str, *, timeout_s: float = 40) -> list[str]:
-    """Run a program in a pod, wait for its end, and return its log's lines."""
-    made = pod("client", container(["python3", "-c", CLIENT + program]), restartPolicy="Never")
-    cluster.create(cluster.path("pods", namespace), made)
-    path = cluster.path("pods", namespace, "client")
-    cluster.until(path, lambda one: one["status"]["phase"] in ("Succeeded", "Failed"), timeout_s=timeout_s)
-    return cluster.call("GET", f"{path}/log").data.decode().splitlines()
-
-
-def web_ports() -> list[Object]:
-    """Port 8080, which needs no privileges, to the same."""
-    return [{"name": "http", "port": PORT, "targetPort": PORT}]
-
-
-@behaviour("A Service leads to its ready pods by its address, all of them, and by {NAME}_SERVICE_HOST",
-           area="services")  # fmt: skip
-def test_connections_are_spread(cluster: Cluster, namespace: str) -> None:
-    """Two pods; both answer before long."""
-    ip = cluster.read(make(cluster, namespace, ports=web_ports()))["spec"]["clusterIP"]
-    for name in ("one", "two"):
-        run(cluster, namespace, name, answers(name), readinessProbe=PROBE)
-    until_served(cluster, namespace, "one", "two")
-    program = f"""
-until("{ip}", "one"); until(os.environ["WEB_SERVICE_HOST"], "two", int(os.environ["WEB_SERVICE_PORT"]))
-"""
-    assert client(cluster, namespace, program) == ["one", "two"]
-
-
-SAY = """
-import json, os, time
-print(json.dumps({k: v for k, v in os.environ.items() if k.startswith("THE_WEB_")}), flush=True)
-time.sleep(600)
-"""
-
-
-@behaviour("Pods that start after a Service have its variables, those before have not", area="services")
-def test_service_variables(cluster: Cluster, namespace: str) -> None:
-    """Host and ports, also by name, and those that Docker's links had."""
-    before = run(cluster, namespace, "before", ["python3", "-c", SAY])
-    ports = [{"name": "http-api", "port": 80}, {"name": "dns", "port": 53, "protocol": "UDP"}]
-    ip = cluster.read(make(cluster, namespace, "the-web", ports=ports, selector={"app": "web"}))["spec"]["clusterIP"]
-    until_served(cluster, namespace, "before", name="the-web")
-    after = run(cluster, namespace, "after", ["python3", "-c", SAY])
-    assert next(cluster.lines(f"{before}/log", {"follow": "true"})) == {}
-    tcp, udp = "THE_WEB_PORT_80_TCP", "THE_WEB_PORT_53_UDP"
-    assert next(cluster.lines(f"{after}/log", {"follow": "true"})) == {
-        "THE_WEB_SERVICE_HOST": ip, "THE_WEB_SERVICE_PORT": "80", "THE_WEB_SERVICE_PORT_HTTP_API": "80",
-        "THE_WEB_SERVICE_PORT_DNS": "53", "THE_WEB_PORT": f"tcp://{ip}:80",
-        tcp: f"tcp://{ip}:80", f"{tcp}_PROTO": "tcp", f"{tcp}_PORT": "80", f"{tcp}_ADDR": ip,
-        udp: f"udp://{ip}:53", f"{udp}_PROTO": "udp", f"{udp}_PORT": "53", f"{udp}_ADDR": ip,
-    }  # fmt: skip
-
-
-@behaviour("A node port leads from the node's address to the Service's pods", area="services")
-def test_a_node_port_is_served(cluster: Cluster, namespace: str) -> None:
-    """Asked by a pod, at the address of its host."""
-    (port,) = cluster.read(make(cluster, namespace, type="NodePort", ports=web_ports()))["spec"]["ports"]
-    host = cluster.read(run(cluster, namespace, "one", answers("one"), readinessProbe=PROBE))["status"]["hostIP"]
-    until_served(cluster, namespace, "one")
-    assert client(cluster, namespace, f'until("{host}", "one", {port["nodePort"]})') == ["one"]
-
-
-@behaviour("A Service without a ready pod refuses connections", area="services")
-def test_no_endpoints_refuse(cluster: Cluster, namespace: str) -> None:
-    """At once, and not after a time."""
-    ip = cluster.read(make(cluster, namespace, ports=web_ports()))["spec"]["clusterIP"]
-    program = f'begun = time.monotonic(); until("{ip}", "ConnectionRefusedError"); print(time.monotonic() - begun < 20)'
-    assert client(cluster, namespace, program) == ["ConnectionRefusedError", "True"]
-
-
-@behaviour("A changed selector re-points a Service within seconds", area="services")
-def test_a_selector_patch(cluster: Cluster, namespace: str) -> None:
-    """From the shop to the pod that stands in for it; a JSON patch."""
-    path = make(cluster, namespace, ports=web_ports())
-    ip = cluster.read(path)["spec"]["clusterIP"]
-    for name in ("web", "faulty"):
-        run(cluster, namespace, name, answers(name), app=name, readinessProbe=PROBE)
-    until_served(cluster, namespace, "web")
-    cluster.patch(path, [{"op": "replace", "path": "/spec/selector/app", "value": "faulty"}], JSON_PATCH)
-    until_served(cluster, namespace, "faulty")
-    assert client(cluster, namespace, f'until("{ip}", "faulty")') == ["faulty"]
-
-
-@behaviour("An established connection outlives the removal of its endpoint, new ones are refused", area="services")
-def test_established_connections_go_on(cluster: Cluster, namespace: str) -> None:
-    """The client holds one open, the selector is taken away, and both ends go on talking."""
-    path = make(cluster, namespace, ports=web_ports())
-    ip = cluster.read(path)["spec"]["clusterIP"]
-    run(cluster, namespace, "echo", ["python3", "-c", ECHO], readinessProbe=PROBE)
-    until_served(cluster, namespace, "echo")
-    program = f"""
-end = time.monotonic() + 20
-while True:
-    try: held = socket.create_connection(("{ip}", 8080), 2); break
-    except OSError:
-        if time.monotonic() > end: raise
-        time.sleep(0.05)
-held.sendall(b"one"); print(held.recv(3).decode(), flush=True)
-said = socket.create_server((os.environ["POD_IP"], 9000))  # makes this pod ready: the test goes on
-until("{ip}", "ConnectionRefusedError")
-held.sendall(b"two"); print(held.recv(3).decode(), flush=True)
-"""
-    held = {"tcpSocket": {"port": 9000}, "periodSeconds": 1}
-    main = container(["python3", "-c", CLIENT + program], readinessProbe=held)
-    cluster.create(cluster.path("pods", namespace), pod("client", main, restartPolicy="Never"))
-    at = cluster.path("pods", namespace, "client")
-    cluster.until(at, is_ready)
-    cluster.patch(path, {"spec": {"selector": {"app": "nobody"}}})
-    cluster.until(at, lambda one: one["status"]["phase"] in ("Succeeded", "Failed"))
-    said = cluster.call("GET", f"{at}/log").data.decode().splitlines()
-    assert said == ["ONE", "ConnectionRefusedError", "TWO"]
+def _until_its_turn(cluster: Cluster, namespace: str, name: str) -> None:
+    """Wait until the controller of endpoints has dealt with a Service that was made just now."""
+    make(cluster, namespace, name)
+    cluster.until(cluster.path("endpoints", namespace, name), bool)

@@ -22,11 +22,17 @@ VERSION = "0.39.0"
 _SHOWN: set[str] = set()
 
 
-def shows(*names: str) -> Callable[[Any], Any]:
-    """Say which activities a test calls, such as `pod.actions.terminate_pods`."""
+def shows(*names: str, broken: str | None = None, needs: str | None = None) -> Callable[[Any], Any]:
+    """Say which activities a test calls, such as `pod.actions.terminate_pods`.
+
+    Args:
+        names: the activities.
+        broken: how the package itself breaks them, on every cluster; None where they work.
+        needs: what they need besides a Kubernetes, such as Chaos Mesh.
+    """
 
     def register(test: Any) -> Any:
-        test.activities = set(names)
+        test.activities, test.broken, test.needs = set(names), broken, needs
         _SHOWN.update(names)
         return test
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contract.clients import kubectls
-from tests.contract.clients.activities import Toolkit, shown
+from tests.contract.clients.activities import Toolkit
 from tests.contract.clients.environments import VERSIONS, ClientUnavailableError, environment
 from tests.contract.clients.workers import Worker
 
@@ -58,14 +57,6 @@ def toolkit(request: pytest.FixtureRequest, chaos: Worker, namespace: str) -> It
     made = Toolkit(chaos, namespace)
     yield made
     assert made.called == request.function.activities
-
-
-@pytest.fixture(scope="session")
-def toolkit_account() -> set[str]:
-    """The activities that the tests of this folder say they show."""
-    for path in Path(__file__).parent.glob("test_toolkit_*.py"):
-        importlib.import_module(f"{__package__}.{path.stem}")
-    return shown()
 
 
 @pytest.fixture(params=kubectls.programs(), ids=lambda program: f"kubectl-{program.origin}")

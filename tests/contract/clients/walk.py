@@ -389,8 +389,9 @@ def evicts(namespace: str, name: str) -> None:
 
 
 def is_turned_away_without_a_token() -> None:
-    """The wrong token is no token."""
+    """The wrong token is no token; a client certificate, which some kubeconfigs have, is not shown."""
     wrong = client.Configuration.get_default_copy()
+    wrong.cert_file = wrong.key_file = None
     wrong.refresh_api_key_hook = None  # it would read the kubeconfig's token again
     wrong.api_key = {"authorization": "Bearer wrong", "BearerToken": "Bearer wrong"}
     nobody = client.CoreV1Api(client.ApiClient(wrong))

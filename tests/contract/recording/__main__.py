@@ -49,14 +49,18 @@ def commands(running: Running, reports: Path) -> dict[str, list[str]]:
             "--report",
             str(reports),
         ],
-        "kubectl": _pytest(str(clients / "test_kubectl.py"), *there),
+        "kubectl": _pytest(*map(str, sorted(clients.glob("test_kubectl_*.py"))), *there),
         "kubernetes": _pytest(str(clients / "test_python_client.py"), *there),
         "chaostoolkit-kubernetes": _pytest(*map(str, clients.glob("test_toolkit_*.py")), *there),
     }
 
 
+class RecordingError(Exception):
+    """A client failed, so that what it sent is no record of it."""
+
+
 async def record(chosen: list[str]) -> dict[str, list[str]]:
-    """Run all, or those chosen, one after the other; what each sent."""
+    """Run all, or those chosen, one after the other; what each sent. Raises RecordingError when one fails."""
     running = cluster.start(f"recording-{os.getpid()}", owned=True)
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -87,20 +91,25 @@ async def _between(running: Running, scratch: Path) -> tuple[Recorder, asyncio.S
 
 
 async def _run(argv: list[str], running: Running, client: str) -> None:
-    """Run a program to its end; what it found wrong is its own business, but said."""
+    """Run a program to its end, which must be a good one."""
     environment = {**os.environ, "KUBECONFIG": str(running.kubeconfig)}
     process = await asyncio.create_subprocess_exec(*argv, env=environment, stdout=sys.stderr)
-    code = await process.wait()
-    print(f"{client}: ended with code {code}", file=sys.stderr)  # noqa: T201 - a command's output
+    if code := await process.wait():
+        raise RecordingError(f"{client}: ended with code {code}; nothing is written: mend it and record again")
 
 
-def main() -> None:
+def main() -> int:
     """Record those named on the command line, or all; the others' records stay."""
     chosen = sys.argv[1:]
     kept: dict[str, list[str]] = json.loads(RECORDED.read_text()) if chosen and RECORDED.exists() else {}
-    made = kept | asyncio.run(record(chosen))
+    try:
+        made = kept | asyncio.run(record(chosen))
+    except RecordingError as problem:
+        print(problem, file=sys.stderr)  # noqa: T201 - a command's output
+        return 1
     RECORDED.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

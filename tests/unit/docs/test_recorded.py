@@ -17,6 +17,37 @@ def test_every_client_was_recorded() -> None:
     assert set(_SEEN) == {"chaostoolkit-kubernetes", "gameday", "kubectl", "kubernetes"}
 
 
+_IN = "/api/v1/namespaces/{namespace}"
+_MERGE = "application/strategic-merge-patch+json"
+_DEPLOYMENTS = "/apis/apps/v1/namespaces/{namespace}/deployments"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "POST /api/v1/namespaces 201",
+        *(f"POST {_IN}/{resource} 201" for resource in ("configmaps", "secrets", "services")),
+        f"POST {_DEPLOYMENTS} 201",
+        f"PATCH {_DEPLOYMENTS}/{{name}} {_MERGE} 200",
+        *(f"PATCH {_IN}/{resource}/{{name}} {_MERGE} 200" for resource in ("configmaps", "services", "pods")),
+        f"DELETE {_IN}/pods/{{name}} 200",
+        f"GET {_IN}/endpoints/{{name}} 200",
+        f"DELETE {_DEPLOYMENTS}/{{name}} 200",
+        "DELETE /api/v1/namespaces/{name} 200",
+    ],
+)
+def test_a_whole_game_day_was_recorded(kind: str) -> None:
+    """It set the shop up, did what its experiments do, put it right again, and took the shop down."""
+    assert kind in [str(one) for one in _SEEN["gameday"]]
+
+
+@pytest.mark.parametrize(("client", "least"), [("gameday", 30), ("kubectl", 90), ("kubernetes", 140),
+                                               ("chaostoolkit-kubernetes", 90)])  # fmt: skip
+def test_a_client_was_recorded_to_its_end(client: str, least: int) -> None:
+    """Fewer kinds of requests than ever before are a recording that broke off."""
+    assert len(_SEEN[client]) >= least
+
+
 def test_the_game_day_sends_nothing_that_the_contract_does_not_show() -> None:
     """Each kind of request of a game day is also sent by a client's contract test, which runs on both clusters."""
     shown = {kind.asked for client, kinds in _SEEN.items() if client != "gameday" for kind in kinds}
