@@ -11,8 +11,8 @@ import pytest
 from tests.contract.behaviours import behaviour
 from tests.contract.clusters import JSON, JSON_PATCH, MERGE
 from tests.contract.manifests import WAIT, container, deployment, pod, service
+from tests.contract.refusing import causes, refused
 from tests.contract.running import ended, kept, log, ready, run, shell, until_said
-from tests.contract.test_refusals import causes, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -149,7 +149,6 @@ def test_a_killed_warm_parent_takes_its_pods_along() -> None:
             kill_warm_parent(processes)
 
 
-@pytest.mark.xfail(reason="nobody adopts what ran away from a pod when the warm parent is killed", strict=True)
 def test_a_killed_warm_parent_takes_fugitives_along() -> None:
     """So too a process that ran away from its pod."""
     with cluster() as running, fugitive(running) as (_, processes):

@@ -183,6 +183,8 @@ class Objects:
                 code, f"the server rejected our request due to an error in our request: {problem}"
             ) from problem
         obj, warnings = _decoded(request, place, patched, mismatch=422)
+        if (uid := obj["metadata"].get("uid")) != old["metadata"]["uid"]:
+            _raise_any(place, obj, [invalid("metadata.uid", uid, "field is immutable")])
         return self._change(request, place, old, stored(place.resource, obj), warnings)
 
     def _change(

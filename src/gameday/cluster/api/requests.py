@@ -59,17 +59,15 @@ def parse_place(group: str, version: str, path: Sequence[str]) -> Place:
     name, subresource, *more = (*parts[1:], "", "")
     if resource is None:
         raise unserved(404, f"{'/'.join(parts[:1])} of {group or 'core'}/{version}")
-    if any(more):
+    if subresource not in resource.subresources and any(r.what == f"{resource.name}/{subresource}" for r in REFUSED):
+        raise unserved(501, f"{resource.name}/{subresource}")
+    if any(more) or (subresource and subresource not in resource.subresources):
         raise missing()
     if not resource.namespaced:
         if namespace is not None:
             raise missing()
         namespace = ""
     if name and namespace is None:
-        raise missing()
-    if subresource and subresource not in resource.subresources:
-        if any(one.what == f"{resource.name}/{subresource}" for one in REFUSED):
-            raise unserved(501, f"{resource.name}/{subresource}")
         raise missing()
     return Place(resource, namespace, name, subresource)
 

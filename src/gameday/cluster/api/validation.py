@@ -131,10 +131,10 @@ _RULES: dict[str, Rules] = {
 _IMMUTABLE = {
     "deployments.apps": ("spec.selector",),
     "replicasets.apps": ("spec.selector",),
-    "services": ("spec.clusterIP",),
     "secrets": ("type",),
     "endpointslices.discovery.k8s.io": ("addressType",),
 }
+_OWNERS = "metadata.ownerReferences"
 _CHECKED = ("metadata", "spec", "subsets", "endpoints", "ports", "addressType")
 """Where a field that must not be empty is looked for: not in a status, which is its writer's business."""
 
@@ -163,7 +163,7 @@ def validate(resource: str, obj: Object) -> list[Cause]:
     said = {cause.field for cause in causes}
     kind = schema.type_of(obj["kind"], resource.partition(".")[2])
     empty = schema.missing({k: v for k, v in obj.items() if k in _CHECKED}, kind)
-    return causes + [required(path) for path in empty if path not in said]
+    return causes + [required(path) for path in empty if path not in said and not path.startswith(_OWNERS)]
 
 
 def check_size(resource: str, obj: Object) -> None:
@@ -189,6 +189,8 @@ def validate_change(resource: str, old: Object, new: Object) -> list[Cause]:
         for (_, before), (_, after) in zip(_values(old, path), _values(new, path), strict=False)
         if before and before != after
     ]
+    if resource == "services" and old["spec"].get("clusterIP") not in (None, "", new["spec"].get("clusterIP")):
+        causes.append(invalid("spec.clusterIPs[0]", new["spec"].get("clusterIP"), "may not change once set"))
     late = set(new["metadata"].get("finalizers", ())) - set(old["metadata"].get("finalizers", ()))
     if late and "deletionTimestamp" in old["metadata"]:
         causes.append(forbidden("metadata.finalizers", "no new finalizers can be added if the object is being "
@@ -240,6 +242,10 @@ def _metadata(resource: str, meta: Object) -> Causes:
         if "/" not in name and name not in ("foregroundDeletion", "kubernetes", "orphan"):
             why = "name is neither a standard finalizer name nor is it fully qualified"
             yield invalid("metadata.finalizers", name, why)
+    for owner in meta.get("ownerReferences") or ():  # which of them it is, newer versions say
+        for field in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(field):
+                yield invalid(f"{_OWNERS}.{field}", "", f"{field} must not be empty")
 
 
 def _workload(resource: str, spec: Object) -> Causes:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gameday.cluster.kubelet.runtime.zygote import MAX_MESSAGE
+from gameday.cluster.kubelet.runtime.zygote import MAX_MESSAGE, adopt_orphans, children_of
 from gameday.cluster.logs import Exit
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class Runtime:
     """Owns the warm parent. `lost` completes when that died: its containers died with it."""
 
     def __init__(self) -> None:
+        adopt_orphans()  # should the warm parent die before them
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_MESSAGE)
@@ -171,6 +172,13 @@ class Runtime:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.started.result(), signal.SIGKILL)
             process.exited.set_result(Exit(137))
+        with suppress(ChildProcessError, subprocess.TimeoutExpired):
+            self._parent.wait(1)  # its status is told
+            while True:  # what it had comes to us, and what that leaves behind: until all are gone
+                for pid in children_of(os.getpid()):
+                    with suppress(OSError):
+                        os.kill(pid, signal.SIGKILL)
+                os.wait()
 
     def close(self) -> None:
         """End the warm parent and, with it, whatever still runs."""

@@ -159,7 +159,7 @@ class Zygote:
     def _kill_leftovers(self) -> bool:
         """Kill what the dead left to us, the next subreaper; whether there was anything that we may kill."""
         mains = set(self._mains.values())
-        killed = [_signal(pid, signal.SIGKILL) for pid in _children_of(os.getpid()) if pid not in mains]
+        killed = [_signal(pid, signal.SIGKILL) for pid in children_of(os.getpid()) if pid not in mains]
         return any(killed)
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -186,7 +186,13 @@ def _close(fds: list[int]) -> None:
         os.close(fd)
 
 
-def _children_of(pid: int) -> list[int]:
+def adopt_orphans() -> None:
+    """What its parents leave behind is handed to this process from now on."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes whose parent a single-threaded one is, or the main thread of another."""
     try:
         return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:  # gone, or a kernel without that file: groups still do the work
@@ -229,7 +235,7 @@ def _enter(parent: int) -> None:
     """First steps of a fork: a session, signals and orphans of its own."""
     os.setsid()
     _die_with(parent)
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # survives exec
+    adopt_orphans()  # survives exec
     faulthandler.disable()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGPIPE, *_TAMED):
@@ -302,7 +308,7 @@ def main() -> None:
     daemon = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(daemon.fileno(), False)
     _libc.prctl(_PR_SET_NAME, b"gameday-zygote", 0, 0, 0)
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    adopt_orphans()
     for name in WARM_MODULES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
