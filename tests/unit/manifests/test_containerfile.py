@@ -45,7 +45,7 @@ def test_what_is_copied_exists_and_is_let_through(steps: list[list[str]]) -> Non
 
 
 def test_the_packages_are_those_that_are_imported(steps: list[list[str]]) -> None:
-    """What the storefront, the fault proxy and the guardian import is installed, and no more; all of it is this project's."""
+    """What the storefront, the fault proxy and the guardian import, and no more; all of it is this project's."""
     install = next(one for one in steps if one[:3] == ["RUN", "pip", "install"])
     installed = install[install.index("/opt/app") + 1 :]
     folders = ("storefront", "faultproxy", "ledger", "reach")

@@ -49,7 +49,8 @@ def test_every_pod_of_the_storefront_is_restricted(renderer: Renderer, weakness:
 
 def the_guardian() -> Pod:
     """The pod of the guardian."""
-    (made,) = (one["spec"]["template"] for one in guardian(find_catalogue()) if one["kind"] == "Deployment")
+    (deployment,) = (one for one in guardian(find_catalogue()) if one["kind"] == "Deployment")
+    made: Pod = deployment["spec"]["template"]
     return made
 
 
