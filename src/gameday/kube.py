@@ -35,6 +35,8 @@ class Kube:
     client: Any
     core: client.CoreV1Api
     apps: client.AppsV1Api
+    inside: bool = False
+    """Whether this is a pod of that cluster: then its addresses lead where they should."""
 
     def plain(self, obj: Any) -> Any:
         """A client's model object as the JSON-ready dict that went over the wire."""
@@ -68,6 +70,24 @@ def connect(*, kubeconfig: str | os.PathLike[str] | None = None, context: str | 
     settings.retries = 3
     api = client.ApiClient(settings)
     return Kube(str(name), api, client.CoreV1Api(api), client.AppsV1Api(api))
+
+
+def connect_inside(account: str) -> Kube:
+    """Connect from a pod, by the folder of its service account (where the embedded cluster has put that).
+
+    Raises ClusterUnreachableError when this is no pod.
+    """
+    settings = client.Configuration()
+    try:
+        config.incluster_config.InClusterConfigLoader(  # type: ignore[no-untyped-call]
+            token_filename=f"{account}/token", cert_filename=f"{account}/ca.crt"
+        ).load_and_set(settings)
+    except (config.ConfigException, OSError) as problem:
+        raise ClusterUnreachableError(f"no service account in {account}: {one_line(problem)}") from problem
+    settings.proxy = None
+    settings.retries = 3
+    api = client.ApiClient(settings)
+    return Kube("in-cluster", api, client.CoreV1Api(api), client.AppsV1Api(api), inside=True)
 
 
 def connect_from_environment() -> Kube:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from gameday import evidence
 from gameday.activities.books import BooksError
+from gameday.activities.fault import EXPECTED
 from gameday.activities.proof import fault_facts, fault_window
 from gameday.ledger import revert
+from gameday.ledger.calls import said
 from gameday.verdict import Facts, Finding, Verdict, judge
 
 if TYPE_CHECKING:
@@ -44,11 +46,15 @@ def close(run: Conductor, journal: dict[str, Any]) -> Verdict:
         run.session.database.close()
         run.session.enter("end")
     run.heartbeat.stop()
+    try:
+        run.give_back()
+    except EXPECTED as problem:
+        evidence.record("note", text=f"the namespace's lease is not given back, it will run out: {said(problem)}")
     facts = _facts(run, journal, remains, recovery)
     verdict = judge(facts)
-    said = "deviated" if journal.get("deviated") else journal.get("status")
-    if verdict.name == "passed" and said != "completed":
-        verdict = Verdict("error", f"a bug: judged as passed, while Chaos Toolkit says {said}")
+    status = "deviated" if journal.get("deviated") else journal.get("status")
+    if verdict.name == "passed" and status != "completed":
+        verdict = Verdict("error", f"a bug: judged as passed, while Chaos Toolkit says {status}")
     mark(journal, verdict)
     journal["gameday"] |= _details(run, facts, recovery)
     evidence.record("verdict", verdict=verdict.name, reason=verdict.reason, hypothesis=verdict.hypothesis)

@@ -6,6 +6,7 @@ What follows the method's end is in `closing`.
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from gameday.activities.watcher import HypothesisProbe, Watcher, hypothesis_prob
 from gameday.kube import Kube, connect_from_environment, one_line
 from gameday.ledger import still_in_force
 from gameday.ledger.calls import said
+from gameday.ledger.lease import HOLDER_VARIABLE, HeldError, Lease, holder_of_this_run, new_holder
 from gameday.load.samples import Recorder
 from gameday.load.shoppers import Shoppers
 from gameday.load.stalls import Heartbeat
@@ -46,6 +48,8 @@ class Conductor:
         self.heartbeat = Heartbeat()
         self.watcher: Watcher | None = None
         self.allowed = False
+        self.lease: Lease | None = None
+        self.lease_is_ours = False
         self.error: str | None = None
         self.invalid: str | None = None
         self.interrupted: str | None = None
@@ -59,10 +63,11 @@ class Conductor:
             self.settings = read_settings(arguments)
             self.kube = connect_from_environment()
             check_namespace(self.kube, self.settings.namespace)
+            self._take_lease(self.kube, self.settings.namespace)
             self.allowed = True
             self.policies.begin(self.kube, self.settings.namespace)
             self._let_shoppers_in(self.kube, self.settings)
-        except (SettingsError, NotAllowedError) as problem:
+        except (SettingsError, NotAllowedError, HeldError) as problem:
             self.invalid = one_line(problem)
         except InterruptExecution:
             raise
@@ -71,6 +76,24 @@ class Conductor:
         if self.invalid or self.error:
             evidence.record("note", text=self.invalid or self.error)
             raise InterruptExecution(self.invalid or self.error)
+
+    def _take_lease(self, kube: Kube, namespace: str) -> None:
+        """Take the namespace, or share it with the runner that has taken it for us."""
+        self.lease_is_ours = not holder_of_this_run()
+        if self.lease_is_ours:
+            os.environ[HOLDER_VARIABLE] = new_holder()
+        lease = Lease(kube, namespace, holder_of_this_run())
+        lease.take()
+        self.lease = lease
+
+    def give_back(self) -> None:
+        """Give the namespace back; a runner that shares it has more to do there. Raises what the API client raises."""
+        if self.lease is not None and self.lease_is_ours:
+            del os.environ[HOLDER_VARIABLE]
+            self.lease.release()
+        elif self.lease is not None:
+            self.lease.leave()
+        self.lease = None
 
     def _let_shoppers_in(self, kube: Kube, settings: Settings) -> None:
         from gameday.activities.network import insert_fault_proxy  # late: only when there is something to insert

@@ -14,6 +14,7 @@ from gameday.kube import ApiException, ClusterUnreachableError, connect_from_env
 from gameday.ledger import Entry, EntryError, Ledger, LedgerError, Operation, new_fault_id
 from gameday.ledger.calls import CONNECTION_ERRORS, said
 from gameday.ledger.exchange import ExchangeError
+from gameday.ledger.lease import holder_now, holder_of_this_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +91,13 @@ class Fault:
         `proof` goes into the entry: what is needed later to show that the fault reached traffic.
         """
         self._target = {**target, "namespace": self.namespace}
-        entry = Entry(self.id, self.kind, tuple(undo), self._target, proof or {}, ttl_s=ttl_s)
+        holder = holder_of_this_run()
+        if holder and (now := holder_now(self.kube, self.namespace)[0]) != holder:
+            raise ActivityFailed(
+                f"namespace {self.namespace}: this run no longer holds it ({now or 'nobody'} does), for it was not "
+                "heard of for a while, and its faults are undone: run again"
+            )
+        entry = Entry(self.id, self.kind, tuple(undo), self._target, proof or {}, ttl_s=ttl_s, holder=holder)
         self._ledger.write(entry)
         _acting.set(self.id)
         evidence.record("fault-planned", fault=self.id, kind=self.kind, target=self._target, matched=matched)

@@ -17,6 +17,7 @@ from gameday.activities.targets import is_available, ready_endpoints
 from gameday.kube import connect_from_environment
 from gameday.ledger import ClearDelay, DeleteMade, Entry, Ledger, SetSelector, new_fault_id, revert
 from gameday.ledger.calls import find, persist, said, wait_until
+from gameday.ledger.lease import holder_of_this_run
 from gameday.ledger.proxies import PROXY_LABEL, ProxyControl, ProxyNames
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _plan_insertion(service: dict[str, Any], ttl_s: float) -> Entry:
         DeleteMade("Secret", names.proxy),
     )
     target = {"kind": "Service", "name": name, "uid": uid}
-    return Entry(new_fault_id(INSERTED), INSERTED, undo, target, ttl_s=ttl_s)
+    return Entry(new_fault_id(INSERTED), INSERTED, undo, target, ttl_s=ttl_s, holder=holder_of_this_run())
 
 
 def _create(kube: Kube, namespace: str, service: dict[str, Any], fault_id: str) -> None:

@@ -18,6 +18,7 @@ __all__ = ["down", "logs", "status", "up"]
 
 SHOP = "shop"
 _HTTP_PORT = 8080
+_GUARDIAN_READY_S = 60.0
 
 
 @click.command()
@@ -30,6 +31,7 @@ def up(port: int) -> int:
     from gameday.cluster import ClusterError, find, start
     from gameday.runner.catalogue import find_catalogue
     from gameday.runner.errors import EnvironmentFailure, InvalidRequest
+    from gameday.runner.guardians import guardian
     from gameday.runner.prerequisites import check_machine
     from gameday.runner.rendering import Renderer
     from gameday.runner.target import LOCAL
@@ -38,14 +40,15 @@ def up(port: int) -> int:
     there = find(LOCAL)
     if there is not None:
         raise InvalidRequest(f"the embedded cluster is up already (process {there.pid}); see 'gameday status'")
-    manifests = Renderer(find_catalogue()).render()
+    catalogue = find_catalogue()
+    manifests, watch = Renderer(catalogue).render(), guardian(catalogue)
     check_machine(manifests)
     try:
         running = start(LOCAL, owned=False, port=port)
     except ClusterError as problem:
         raise EnvironmentFailure(str(problem)) from problem
     try:
-        shop, mail = _deploy_shop(running, manifests)
+        shop, mail = _deploy_shop(running, manifests, watch)
     except BaseException:
         running.stop()  # nothing half-made is left
         raise
@@ -55,14 +58,15 @@ def up(port: int) -> int:
     return 0
 
 
-def _deploy_shop(running: Running, manifests: list[dict[str, Any]]) -> tuple[str, str]:
-    """Deploy the storefront and wait for it; the URLs of the shop and of its mailbox."""
+def _deploy_shop(running: Running, manifests: list[dict[str, Any]], watch: list[dict[str, Any]]) -> tuple[str, str]:
+    """Deploy the storefront and its guardian, and wait for them; the URLs of the shop and of its mailbox."""
     from gameday.kube import connect
-    from gameday.runner import deploy
+    from gameday.runner import deploy, guardians
 
     kube = connect(kubeconfig=running.kubeconfig, context=running.context)
     deploy.create_namespace(kube, SHOP, deploy.UP)
     deploy.apply(kube, SHOP, manifests)
+    guardians.install(kube, SHOP, watch, timeout_s=_GUARDIAN_READY_S)
     deploy.await_ready(kube, SHOP)
     return _url(kube, "edge"), _url(kube, "postbox")
 

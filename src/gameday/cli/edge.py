@@ -32,6 +32,7 @@ _COMMANDS = {  # name: the module it lives in; each is imported when it is calle
     "down": "cluster",
     "ledger": "faults",
     "revert": "faults",
+    "guardian": "guardian",
     "lint": "lint",
 }
 

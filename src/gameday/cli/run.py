@@ -55,6 +55,8 @@ __all__ = ["run"]
 )
 @click.option("--shop-url", envvar="GAMEDAY_SHOP_URL", metavar="URL",
               help="Where shoppers go instead, with --namespace: your ingress or load balancer.")  # fmt: skip
+@click.option("--without-guardian", is_flag=True,
+              help="On a cluster that lives on: nobody there undoes the faults should this machine die.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
 @click.option("--allow-process", is_flag=True, help="Let experiments run commands on this machine.")
 def run(**options: Any) -> int:
@@ -121,6 +123,7 @@ def _game_day(
 ) -> Outcome:  # fmt: skip
     """Run the plan on the cluster named, or on a private one that ends with it."""
     from gameday.runner.gameday import GameDay, new_run_id
+    from gameday.runner.guardians import guardian
     from gameday.runner.plan import default_deadline_s
     from gameday.runner.target import private
 
@@ -132,9 +135,10 @@ def _game_day(
     run_id = new_run_id()
     target = named or private(run_id)
     progress.planned(planned, jobs)
-    if target.lasting:
+    guarded = target.lasting and not options["without_guardian"]
+    if target.lasting and not guarded:
         undo = f"gameday revert --context {target.context} --all-namespaces"
-        progress.note(f"no guardian watches this cluster: should this machine die, faults stay until you say: {undo}")
+        progress.note(f"no guardian watches: should this machine die, faults stay until you say: {undo}")
     if not embedded and target.namespace is None:
         _name_leftovers(target, progress)
     try:
@@ -148,6 +152,7 @@ def _game_day(
             run_id=run_id,
             seed=options["seed"] if options["seed"] is not None else int.from_bytes(os.urandom(3), "big"),
             jobs=jobs,
+            guardian=guardian(catalogue, options["image"]) if guarded else [],
             began=began,
             deadline_s=options["deadline"] or default_deadline_s(len(planned), jobs, embedded=embedded),
         ).run()

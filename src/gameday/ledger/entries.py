@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMAT = 1
+FORMAT = 2
 """The version of the entry format that this package writes and reads."""
 
 State = Literal["planned", "in-force"]
@@ -169,6 +169,8 @@ class Entry:
     made_at: float = field(default_factory=time.time)
     ttl_s: float = 600.0
     state: State = "planned"
+    holder: str = ""
+    """The run that set it, as its Lease names it; empty when it held none: then its time to live alone counts."""
 
     def in_force(self) -> Entry:
         """The same entry once the fault has been proven to be in force."""
@@ -177,7 +179,7 @@ class Entry:
     def to_json(self) -> str:
         """The text kept in the ConfigMap."""
         head = {"format": FORMAT, "id": self.id, "kind": self.kind, "made_at": self.made_at, "ttl_s": self.ttl_s}
-        rest = {"state": self.state, "target": self.target, "proof": self.proof}
+        rest = {"holder": self.holder, "state": self.state, "target": self.target, "proof": self.proof}
         return json.dumps({**head, **rest, "undo": [operation_to_json(o) for o in self.undo]}, sort_keys=True)
 
     @classmethod
@@ -201,6 +203,8 @@ class Entry:
             raise EntryError(f"id is {data.get('id')!r} and kind {data.get('kind')!r}, expected {key!r} and a text")
         if data.get("state") not in ("planned", "in-force"):
             raise EntryError(f"state is {data.get('state')!r}, expected planned or in-force")
+        if not isinstance(data.get("holder", ""), str):
+            raise EntryError(f"holder is {data['holder']!r}, expected a text")
         for name in ("made_at", "ttl_s"):
             if isinstance(data.get(name), bool) or not isinstance(data.get(name), int | float):
                 raise EntryError(f"{name} is {data.get(name)!r}, expected a number")
@@ -208,4 +212,5 @@ class Entry:
         if not (isinstance(target, dict) and isinstance(proof, dict) and isinstance(undo, list) and undo):
             raise EntryError("target and proof must be mappings, undo a list of at least one operation")
         operations = tuple(operation_from_json(o) for o in undo)
-        return cls(key, data["kind"], operations, target, proof, data["made_at"], data["ttl_s"], data["state"])
+        times = data["made_at"], data["ttl_s"]
+        return cls(key, data["kind"], operations, target, proof, *times, data["state"], data.get("holder", ""))

@@ -103,6 +103,8 @@ def way(kube: Kube, address: str | None = None) -> str:
     addresses are wanted and not proven to be this cluster's.
     """
     asked = _asked()
+    if kube.inside:
+        return "cluster"
     if asked == "port-forward":
         return asked
     if address and _is_loopback(address):

@@ -60,6 +60,8 @@ class GameDay:
     seed: int
     jobs: int
     deadline_s: float
+    guardian: list[dict[str, Any]]
+    """The guardian's objects; empty for a run without one."""
     began: float
     """When the command began, on the monotonic clock: the user's seconds include the cluster's start."""
     _waiting: Queue[tuple[int, Planned]] = field(default_factory=Queue)
@@ -136,6 +138,7 @@ class GameDay:
             stop=self.stop,
             tell=lambda event, text: self.progress.tell(planned, event, text),
             # The last storefronts of a private cluster go down with it, in one stroke.
+            guardian=self.guardian,
             clean_up=self.target.lasting or not self._waiting.empty(),
         )
 

@@ -20,7 +20,7 @@ from gameday.runner.errors import EnvironmentFailure, InvalidRequest
 if TYPE_CHECKING:
     from gameday.runner.catalogue import Catalogue
 
-__all__ = ["STOREFRONT", "Renderer", "kubectl", "split_image"]
+__all__ = ["STOREFRONT", "Manifest", "Renderer", "kubectl", "kustomize", "split_image"]
 
 Manifest = dict[str, Any]
 STOREFRONT = "gameday/storefront"
@@ -69,7 +69,12 @@ class Renderer:
             if self._node_port:
                 text["patches"] = [{"target": {"kind": "Service", "name": "edge"}, "patch": _NODE_PORT}]
             (folder / "kustomization.yaml").write_text(yaml.safe_dump(text))
-            return _load(_run([str(kubectl()), "kustomize", str(folder)]))
+            return kustomize(folder)
+
+
+def kustomize(folder: Path) -> list[Manifest]:
+    """The objects of a kustomization. Raises EnvironmentFailure when kubectl is missing or kustomize refuses."""
+    return _load(_run([str(kubectl()), "kustomize", str(folder)]))
 
 
 def split_image(image: str) -> dict[str, str]:

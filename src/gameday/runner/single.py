@@ -19,7 +19,8 @@ from gameday.activities.books import BooksError
 from gameday.kube import ApiException
 from gameday.ledger import Ledger, snapshot
 from gameday.ledger.calls import said
-from gameday.runner import deploy, logs
+from gameday.ledger.lease import HOLDER_VARIABLE, HeldError, Lease, new_holder
+from gameday.runner import deploy, guardians, logs
 from gameday.runner.child import Child, Tail
 from gameday.runner.errors import GamedayError, InvalidRequest
 from gameday.runner.leftovers import delete_command
@@ -98,11 +99,15 @@ class SingleRun:
     stop: Stop
     tell: Callable[[str, str], None]
     clean_up: bool = True
+    guardian: list[dict[str, Any]] = field(default_factory=list)
+    """Its objects; empty for a run without one."""
     _began: float = field(default_factory=time.monotonic)
     _facts: dict[str, Any] = field(default_factory=dict)
     _cut_short: bool = False
     _made_namespace: bool = False
     _refused: str | None = None
+    _holder: str = field(default_factory=new_holder)
+    _lease: Lease | None = None
 
     def execute(self) -> Result:
         """Run it, judge it, write its journal, and free what it took."""
@@ -113,6 +118,8 @@ class SingleRun:
         try:
             child = Child.spawn(self.planned.file, self.folder, self._environment(), lasting=self.target.lasting)
             self._provide_storefront(owned=owned)
+            self._take_lease()
+            self._provide_guardian(owned=owned)
             self._refuse_old_faults()
             before = snapshot(self.kube, self.namespace)
             child.go()
@@ -130,6 +137,9 @@ class SingleRun:
                 with contextlib.suppress(*UNREACHABLE, BooksError):
                     logs.save_mails(self.kube, self.namespace, self.folder / "mails.jsonl")
         judged = self._clean_up(self._judge(code, proof, trouble, child))
+        if self._lease is not None:
+            with contextlib.suppress(*UNREACHABLE):  # it runs out by itself
+                self._lease.release()
         try:
             self._write_journal(judged, proof)
         except OSError as problem:
@@ -163,6 +173,30 @@ class SingleRun:
         except ApiException as problem:
             self._made_namespace = (problem.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
             raise
+
+    def _take_lease(self) -> None:
+        """On a cluster that lives on: one run at a time in a namespace, and somebody sees when it dies."""
+        if self.target.lasting:
+            self._lease = Lease(self.kube, self.namespace, self._holder)
+            try:
+                self._lease.take()
+            except HeldError as problem:
+                self._lease = None
+                raise InvalidRequest(str(problem)) from problem
+
+    def _provide_guardian(self, *, owned: bool) -> None:
+        """A guardian in a namespace of our own; in somebody else's there must be one, unless told otherwise."""
+        if not self.target.lasting or not self.guardian:
+            return
+        if owned:
+            guardians.install(self.kube, self.namespace, self.guardian, timeout_s=_READY_ELSEWHERE_S,
+                              stopped=self.stop.asked)  # fmt: skip
+        elif not guardians.is_watching(self.kube, self.namespace):
+            raise InvalidRequest(
+                f"namespace {self.namespace}: no guardian watches it, who would undo the faults should this run die; "
+                f"install one: gameday guardian install --context {self.kube.context} --namespace {self.namespace}, "
+                "or say --without-guardian"
+            )
 
     def _refuse_old_faults(self) -> None:
         """A shop with an earlier run's faults in it is no baseline, and its state nothing to restore."""
@@ -293,6 +327,7 @@ class SingleRun:
             "KUBECONFIG": str(self.target.kubeconfig),
             "KUBERNETES_CONTEXT": self.kube.context,
             "GAMEDAY_NAMESPACE": self.namespace,
+            HOLDER_VARIABLE: self._holder,
             "GAMEDAY_RUN_DIR": str(self.folder.resolve()),
             "GAMEDAY_RUN_ID": self.run_id,
             "GAMEDAY_SEED": str(self.seed),

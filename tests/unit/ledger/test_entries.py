@@ -51,7 +51,7 @@ def entry_with(**changes: Any) -> str:
     [
         ("{", "ledger entry f"),
         ("[]", "not a mapping"),
-        (entry_with(format=2), "format is 2"),
+        (entry_with(format=1), "format is 1"),
         (entry_with(id="g"), "id is 'g'"),
         (entry_with(state="done"), "state is 'done'"),
         (entry_with(ttl_s="soon"), "ttl_s is 'soon'"),
@@ -62,6 +62,7 @@ def entry_with(**changes: Any) -> str:
         (entry_with(undo=[{"op": "delete", "kind": "Namespace", "name": "shop"}]), "kind is 'Namespace'"),
         (entry_with(undo=[{"op": "delete", "kind": "Service"}]), "has the fields ['kind']"),
         (entry_with(undo=[{"op": "none", "deployments": [1]}]), "expected a list of texts"),
+        (entry_with(holder=1), "holder is 1"),
         (
             entry_with(undo=[{"op": "set-replicas", "deployment": "a", "uid": "u", "old": -1, "fault": 0}]),
             "old is '-1'",

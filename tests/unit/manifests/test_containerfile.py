@@ -18,8 +18,8 @@ from gameday.runner.rendering import STOREFRONT, Renderer
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "src" / "gameday"
 IMPORTED_AS = {"dkim": "dkimpy", "yaml": "pyyaml"}
-#: Comes with jinja2, which cannot do without.
-BROUGHT_ALONG = {"markupsafe"}
+#: Come with jinja2 and kubernetes, which cannot do without.
+BROUGHT_ALONG = {"markupsafe", "urllib3"}
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,12 @@ def test_what_is_copied_exists_and_is_let_through(steps: list[list[str]]) -> Non
 
 
 def test_the_packages_are_those_that_are_imported(steps: list[list[str]]) -> None:
-    """What the storefront and the fault proxy import is installed, and no more; all of it is this project's."""
+    """What the storefront, the fault proxy and the guardian import, and no more; all of it is this project's."""
     install = next(one for one in steps if one[:3] == ["RUN", "pip", "install"])
     installed = install[install.index("/opt/app") + 1 :]
-    files = [f for folder in ("storefront", "faultproxy") for f in (PACKAGE / folder).rglob("*.py")]
+    folders = ("storefront", "faultproxy", "ledger", "reach")
+    files = [f for folder in folders for f in (PACKAGE / folder).rglob("*.py")]
+    files += [PACKAGE / one for one in ("guardian.py", "kube.py", "evidence.py")]
     modules = {module for file in files for module in imported(file)} - {"gameday"} - set(sys.stdlib_module_names)
     needed = {IMPORTED_AS.get(module, module) for module in modules} - BROUGHT_ALONG
     assert {one.partition("[")[0] for one in installed} == needed

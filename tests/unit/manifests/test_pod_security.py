@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from gameday.activities import proxied
+from gameday.ledger.lease import LEASE_NAME
 from gameday.runner.catalogue import find_catalogue
+from gameday.runner.guardians import guardian
 from gameday.runner.rendering import Renderer
 from tests.unit.manifests.pod_security import APPARMOR, RESTRICTED, Pod
 
@@ -45,9 +47,28 @@ def test_every_pod_of_the_storefront_is_restricted(renderer: Renderer, weakness:
     assert broken == []
 
 
-def test_the_fault_proxy_is_restricted() -> None:
-    """The pod that experiments bring along is held to the same."""
-    assert [(rule, what) for rule, check in RESTRICTED.items() for what in check(fault_proxy())] == []
+def the_guardian() -> Pod:
+    """The pod of the guardian."""
+    (deployment,) = (one for one in guardian(find_catalogue()) if one["kind"] == "Deployment")
+    made: Pod = deployment["spec"]["template"]
+    return made
+
+
+@pytest.mark.parametrize("pod", [fault_proxy(), the_guardian()], ids=["fault proxy", "guardian"])
+def test_what_game_days_bring_along_is_restricted(pod: Pod) -> None:
+    """Those pods are held to the same."""
+    assert [(rule, what) for rule, check in RESTRICTED.items() for what in check(pod)] == []
+
+
+def test_the_guardian_may_do_what_undoing_needs_and_no_more() -> None:
+    """No verb and no resource by a wildcard, nothing made, no pod entered, no Lease but the run's."""
+    (role,) = (one for one in guardian(find_catalogue()) if one["kind"] == "Role")
+    may = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+    assert {verb for _, verb in may} == {"get", "list", "patch", "delete"}
+    assert {resource for resource, verb in may if verb == "delete"} == {"services", "secrets", "deployments"}
+    assert not any("*" in part or "/" in part for pair in may for part in pair)
+    (leases,) = (rule for rule in role["rules"] if "leases" in rule["resources"])
+    assert leases["resourceNames"] == [LEASE_NAME]
 
 
 def changed(where: str, value: Any) -> Pod:

@@ -1,0 +1,205 @@
+"""The guardian on a cluster that lives on: what becomes of faults when a run dies, sleeps, or meets another."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gameday.kube import connect
+from gameday.ledger import LEDGER_NAME, Ledger, differences, snapshot
+from gameday.ledger.calls import wait_until
+from gameday.ledger.lease import DURATION_S, HeldError, Lease, holder_now, new_holder
+from gameday.runner.guardians import NAME
+from tests.e2e.test_left_behind import EXPERIMENTS, GAMEDAY, ROOT, SHOP, await_end, command, home_status, wait_for_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gameday.kube import Kube
+
+OBJECTS_S, EFFECT_S = 15.0, 30.0
+"""Within the first every object is restored, within the second more the shop serves."""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment with state of its own."""
+    return {**os.environ, "GAMEDAY_STATE": str(tmp_path_factory.mktemp("state"))}
+
+
+@pytest.fixture(scope="module")
+def lasting(environment: dict[str, str]) -> Iterator[Kube]:
+    """A cluster that stays, with the storefront and its guardian in the namespace `shop`."""
+    command([GAMEDAY, "up"], environment)
+    yield connect(kubeconfig=Path(environment["GAMEDAY_STATE"]) / "local" / "kubeconfig", context="gameday-local")
+    command([GAMEDAY, "down"], environment)
+
+
+@pytest.fixture
+def before(lasting: Kube) -> Iterator[dict[str, Any]]:
+    """What the shop's objects are; afterwards they must be that again, and serve."""
+    taken = snapshot(lasting, "shop")
+    yield taken
+    assert differences(taken, snapshot(lasting, "shop")) == []
+    assert Ledger(lasting, "shop").entries() == []
+    assert wait_until(lambda: home_status(lasting) == 200, EFFECT_S)
+
+
+def begin(file: Path, environment: dict[str, str], report: Path) -> subprocess.Popen[bytes]:
+    """An experiment in the shop, of which the output is not read."""
+    argv = [GAMEDAY, "run", str(file), *SHOP, "--report", str(report)]
+    return subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def kill_all(runner: subprocess.Popen[bytes], experiment: int) -> None:
+    """SIGKILL both at once: nobody of the run is left to undo."""
+    runner.kill()
+    os.kill(experiment, signal.SIGKILL)
+    runner.wait()
+    await_end(experiment, 5)
+
+
+def restored(kube: Kube, before: dict[str, Any]) -> bool:
+    """Whether nothing of a fault is left."""
+    return not Ledger(kube, "shop").entries() and not differences(before, snapshot(kube, "shop"))
+
+
+@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
+def test_the_faults_of_a_killed_run_are_undone(
+    file: Path, lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
+) -> None:
+    """SIGKILL of all of it: within 15 s every object is what it was, and nobody was asked."""
+    runner = begin(file, environment, tmp_path)
+    kill_all(runner, wait_for_fault(runner, tmp_path, 60))
+    assert Ledger(lasting, "shop").entries()
+    assert wait_until(lambda: restored(lasting, before), OBJECTS_S)
+
+
+def test_a_guardian_that_is_killed_with_the_run_undoes_when_it_is_back(
+    lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its new pod counts anew from when it first sees the dead run's lease."""
+    runner = begin(EXPERIMENTS[0], environment, tmp_path)
+    experiment = wait_for_fault(runner, tmp_path, 60)
+    lasting.core.delete_collection_namespaced_pod("shop", label_selector=f"app={NAME}", grace_period_seconds=0)
+    kill_all(runner, experiment)
+    assert wait_until(lambda: restored(lasting, before), OBJECTS_S)
+
+
+def test_a_run_that_slept_too_long_sets_no_more_faults(
+    lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
+) -> None:
+    """Stopped past its lease, its faults are undone; awake again it is inconclusive, and leaves nothing."""
+    runner = begin(EXPERIMENTS[0], environment, tmp_path)
+    experiment = wait_for_fault(runner, tmp_path, 60)
+    for process in (runner.pid, experiment):
+        os.kill(process, signal.SIGSTOP)
+    undone = wait_until(lambda: restored(lasting, before), OBJECTS_S)
+    for process in (experiment, runner.pid):
+        os.kill(process, signal.SIGCONT)
+    runner.wait(60)
+    (journal,) = [json.loads(file.read_text()) for file in tmp_path.glob("*/journal.json")]
+    assert undone
+    assert (runner.returncode, journal["gameday"]["verdict"]) == (3, "inconclusive")
+
+
+def test_a_second_run_is_refused_while_one_is_under_way(
+    lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
+) -> None:
+    """By `gameday run` and by plain `chaos run`, in words, before anything is touched."""
+    del before
+    (friendly,) = (file for file in EXPERIMENTS if "friendly" in file.name)
+    kubeconfig = str(Path(environment["GAMEDAY_STATE"]) / "local" / "kubeconfig")
+    chaos = [str(Path(GAMEDAY).with_name("chaos")), "--no-version-check", "run", str(friendly)]
+    first = Lease(lasting, "shop", new_holder())
+    first.take()
+    try:
+        second, plain = (
+            subprocess.run(
+                argv, cwd=tmp_path, env={**environment, "KUBECONFIG": kubeconfig}, capture_output=True, text=True,
+                timeout=60, check=False,
+            )
+            for argv in ([GAMEDAY, "run", str(friendly), *SHOP], chaos)
+        )  # fmt: skip
+    finally:
+        first.release()
+    journal = json.loads((tmp_path / "journal.json").read_text())["gameday"]
+    assert (second.returncode, plain.returncode, journal["verdict"]) == (2, 1, "invalid"), second.stderr + plain.stderr
+    assert "only one may be at a time" in " ".join(second.stderr.split())
+    assert f"the run {first.holder} is under way there" in journal["reason"]
+    assert "Traceback" not in second.stderr + plain.stderr
+
+
+def test_a_ledger_edited_into_nonsense_harms_nobody(
+    lasting: Kube, environment: dict[str, str], before: dict[str, Any]
+) -> None:
+    """The guardian says so and watches on; `gameday revert` says how to be rid of it."""
+    kube = lasting
+    if not _ledger_is_there(kube):
+        kube.core.create_namespaced_config_map("shop", {"metadata": {"name": LEDGER_NAME}})
+    kube.core.patch_namespaced_config_map(LEDGER_NAME, "shop", {"data": {"x": '{"format": 2, "undo": "rm -rf /"}'}})
+    try:
+        done = subprocess.run(
+            [GAMEDAY, "revert", *SHOP],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        log = wait_until(lambda: "not understood" in guardian_log(kube), 5)
+    finally:
+        kube.core.patch_namespaced_config_map(LEDGER_NAME, "shop", {"data": {"x": None}})
+    assert done.returncode == 4
+    assert "mend: kubectl" in done.stdout
+    assert log
+    del before
+
+
+def _ledger_is_there(kube: Kube) -> bool:
+    names = [one.metadata.name for one in kube.core.list_namespaced_config_map("shop").items]
+    return LEDGER_NAME in names
+
+
+def guardian_log(kube: Kube) -> str:
+    """What the guardian has said."""
+    (pod,) = kube.core.list_namespaced_pod("shop", label_selector=f"app={NAME}").items
+    answer = kube.core.read_namespaced_pod_log(pod.metadata.name, "shop", _preload_content=False)
+    return str(answer.data.decode())
+
+
+def test_a_lease_is_taken_from_the_dead_alone(lasting: Kube) -> None:
+    """A living holder is not disturbed; one that fell silent is succeeded after its ten seconds."""
+    first, second = (Lease(lasting, "default", new_holder()) for _ in range(2))
+    first.take()
+    with pytest.raises(HeldError, match="under way there"):
+        second.take()
+    first.leave()
+    began = time.monotonic()
+    second.take()
+    assert time.monotonic() - began >= DURATION_S - 0.5
+    second.release()
+    assert holder_now(lasting, "default")[0] == ""
+
+
+def test_a_run_without_a_guardian_is_refused_unless_told(
+    lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
+) -> None:
+    """The words say how to install one, and that works."""
+    del before
+    command([GAMEDAY, "guardian", "uninstall", *SHOP], environment)
+    argv = [GAMEDAY, "run", "--only", "friendly-*", *SHOP, "--report", str(tmp_path)]
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    names = [one.metadata.name for one in lasting.apps.list_namespaced_deployment("shop").items]
+    command([GAMEDAY, "guardian", "install", *SHOP], environment)
+    assert done.returncode == 2
+    assert "gameday guardian install --context gameday-local --namespace shop" in " ".join(done.stderr.split())
+    assert NAME not in names
