@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gameday.kube import connect
 from tests.e2e import realkube
 from tests.e2e.nobody import Nobody, somebody_else
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from gameday.kube import Kube
     from tests.e2e.realkube import RealKube
 
 
@@ -22,6 +27,28 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of the test's own."""
     monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path / "state"))
     return tmp_path / "state"
+
+
+def gameday(word: str, environment: dict[str, str]) -> None:
+    """Run a command that must succeed."""
+    program = str(Path(sys.executable).with_name("gameday"))
+    argv, where = [program, word], Path(__file__).parents[2]
+    done = subprocess.run(argv, cwd=where, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment with state of its own, so that no other cluster of this user is touched."""
+    return {**os.environ, "GAMEDAY_STATE": str(tmp_path_factory.mktemp("state"))}
+
+
+@pytest.fixture(scope="module")
+def lasting(environment: dict[str, str]) -> Iterator[Kube]:
+    """A cluster that stays, with the storefront and its guardian in the namespace `shop`."""
+    gameday("up", environment)
+    yield connect(kubeconfig=Path(environment["GAMEDAY_STATE"]) / "local" / "kubeconfig", context="gameday-local")
+    gameday("down", environment)
 
 
 @pytest.fixture

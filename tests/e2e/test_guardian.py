@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gameday.kube import connect
 from gameday.ledger import LEDGER_NAME, Ledger, differences, snapshot
 from gameday.ledger.calls import wait_until
 from gameday.ledger.lease import DURATION_S, HeldError, Lease, holder_now, new_holder
@@ -26,20 +25,6 @@ if TYPE_CHECKING:
 
 OBJECTS_S, EFFECT_S = 15.0, 30.0
 """Within the first every object is restored, within the second more the shop serves."""
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment with state of its own."""
-    return {**os.environ, "GAMEDAY_STATE": str(tmp_path_factory.mktemp("state"))}
-
-
-@pytest.fixture(scope="module")
-def lasting(environment: dict[str, str]) -> Iterator[Kube]:
-    """A cluster that stays, with the storefront and its guardian in the namespace `shop`."""
-    command([GAMEDAY, "up"], environment)
-    yield connect(kubeconfig=Path(environment["GAMEDAY_STATE"]) / "local" / "kubeconfig", context="gameday-local")
-    command([GAMEDAY, "down"], environment)
 
 
 @pytest.fixture

@@ -15,32 +15,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gameday import evidence
-from gameday.kube import connect
 from gameday.ledger import Entry, Ledger, NoUndo, differences, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gameday.kube import Kube
 
 ROOT = Path(__file__).resolve().parents[2]
 GAMEDAY = str(Path(sys.executable).parent / "gameday")
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
 SHOP = ["--context", "gameday-local", "--namespace", "shop"]
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment with state of its own, so that no other cluster of this user is touched."""
-    return {**os.environ, "GAMEDAY_STATE": str(tmp_path_factory.mktemp("state"))}
-
-
-@pytest.fixture(scope="module")
-def lasting(environment: dict[str, str]) -> Iterator[Kube]:
-    """A cluster that stays, with the storefront in the namespace `shop`."""
-    command([GAMEDAY, "up"], environment)
-    yield connect(kubeconfig=Path(environment["GAMEDAY_STATE"]) / "local" / "kubeconfig", context="gameday-local")
-    command([GAMEDAY, "down"], environment)
 
 
 def command(argv: list[str], environment: dict[str, str]) -> str:
