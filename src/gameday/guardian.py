@@ -86,8 +86,10 @@ class Guardian:
         if not alive and holder and not lease.seize(holder, renewed):
             return  # it was renewed this very moment: its run lives
         for outcome in revert(self._kube, self._namespace, only=lambda entry: entry.id in due):
-            if outcome.fault in due:
-                _log("undone" if outcome.ok else "not undone", fault=outcome.fault, detail=outcome.detail)
+            if outcome.ok and outcome.fault in due:
+                _log("undone", fault=outcome.fault, detail=outcome.detail)
+            elif outcome.fault in due:  # and tried again at the next look
+                self._tell_once(f"not undone: {outcome.detail}", fault=outcome.fault)
         if not alive and holder:
             lease.release()
 

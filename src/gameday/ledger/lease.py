@@ -86,11 +86,13 @@ class Lease:
                 if self._write(found, self.holder):
                     break
                 continue
-            if seen is not None and now != seen:
+            if seen is not None and now != seen and other == seen[0]:
                 raise HeldError(
                     f"namespace {self._namespace}: the run {other} is under way there, and only one may be at a time; "
                     f"wait until it is over, or use another namespace"
                 )
+            if seen is None or other != seen[0]:
+                ends = time.monotonic() + DURATION_S
             seen = now
             time.sleep(_LOOK_EVERY_S)
         self._thread = threading.Thread(target=self._renew, name="gameday-lease", daemon=True)
