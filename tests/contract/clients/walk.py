@@ -287,6 +287,10 @@ def renews_a_lease(namespace: str) -> None:
     made.spec.holder_identity = "second"
     assert refused(leases.replace_namespaced_lease, "leader", namespace, made).status == 409
     assert leases.read_namespaced_lease("leader", namespace).spec.holder_identity == "first"
+    version = {"resourceVersion": renewed.metadata.resource_version}
+    passed = {"metadata": version, "spec": {"holderIdentity": "second"}}
+    assert leases.patch_namespaced_lease("leader", namespace, passed).spec.holder_identity == "second"
+    assert refused(leases.patch_namespaced_lease, "leader", namespace, passed).status == 409
 
 
 def writes_and_lists_events(namespace: str) -> None:
@@ -364,6 +368,8 @@ def makes_and_ends_a_namespace(name: str) -> None:
     """A namespace comes with its ServiceAccount; once it is deleted nothing new gets in."""
     core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name, labels={"made": "here"})))
     until("its account", lambda: core.list_namespaced_service_account(name).items)
+    account = {"metadata": {"name": "robot"}, "automountServiceAccountToken": False}
+    assert core.create_namespaced_service_account(name, account).automount_service_account_token is False
     core.create_namespaced_secret(name, client.V1Secret(metadata={"name": "word"}, string_data={"word": "open"}))
     assert core.read_namespaced_secret("word", name).data == {"word": "b3Blbg=="}
     assert core.read_namespace(name).status.phase == "Active"
