@@ -118,7 +118,6 @@ class SingleRun:
         try:
             child = Child.spawn(self.planned.file, self.folder, self._environment(), lasting=self.target.lasting)
             self._provide_storefront(owned=owned)
-            self._take_lease()
             self._provide_guardian(owned=owned)
             self._refuse_old_faults()
             before = snapshot(self.kube, self.namespace)
@@ -154,6 +153,8 @@ class SingleRun:
             raise deploy.StopAskedError
         if owned:
             self._make_namespace()
+        self._take_lease()  # before a wait for what another run may have broken just now
+        if owned:
             deploy.apply(self.kube, self.namespace, self.renderer.render(self.planned.weakness))
         bound_s = 60.0 if self.target.embedded else _READY_ELSEWHERE_S
         deploy.await_ready(self.kube, self.namespace, timeout_s=bound_s, stopped=self.stop.asked)
