@@ -65,12 +65,13 @@ def test_an_ending_pod_is_replaced_at_once(cluster: Cluster, namespace: str) -> 
     made = replica_set(1)
     made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 60
     made["spec"]["template"]["spec"]["containers"][0]["command"] = ["sh", "-c", "trap '' TERM; sleep 600"]
-    path = started(cluster, namespace, made)
+    started(cluster, namespace, made)
     (old,) = owned(cluster, "pods", namespace)
     at = cluster.path("pods", namespace, old["metadata"]["name"])
     assert cluster.call("DELETE", at).json["metadata"]["deletionGracePeriodSeconds"] == 60
-    cluster.until(path, lambda one: not one["status"].get("readyReplicas"))
-    cluster.until(path, lambda one: one["status"].get("readyReplicas") == 1)
+    watched = cluster.lines(cluster.path("pods", namespace), {"watch": "true", "timeoutSeconds": 50}, timeout_s=55)
+    events = (event["object"] for event in watched)
+    assert any(one["metadata"]["name"] != old["metadata"]["name"] and is_ready(one) for one in events)
     assert "deletionTimestamp" in cluster.read(at)["metadata"]
     cluster.call("DELETE", at, {"gracePeriodSeconds": 0})
 
