@@ -263,8 +263,11 @@ def test_a_deleted_pod_is_replaced(cluster: Cluster, namespace: str) -> None:
     """The Deployment is unavailable meanwhile, and its rollout is not begun anew."""
     path = started(cluster, namespace, templated(replicas=1))
     (old,) = owned(cluster, "pods", namespace)
+    version = cluster.read(path)["metadata"]["resourceVersion"]
     cluster.call("DELETE", cluster.path("pods", namespace, old["metadata"]["name"]), {"gracePeriodSeconds": 0})
-    lacking = cluster.until(path, lambda one: not one["status"].get("availableReplicas"))
+    since = {"watch": "true", "resourceVersion": version, "timeoutSeconds": 60}
+    seen = (event["object"] for event in cluster.lines(path.rpartition("/")[0], since, timeout_s=65))
+    lacking = next(one for one in seen if not one["status"].get("availableReplicas"))
     assert conditions(lacking)["Progressing"] == ("True", "NewReplicaSetAvailable")
     cluster.until(path, rolled_out)
     (new,) = owned(cluster, "pods", namespace)
