@@ -61,6 +61,7 @@ def upgrade(context: str | None, namespace: str, image: str | None) -> int:
 def uninstall(context: str | None, namespace: str) -> int:
     """Take the guardian out of the namespace. Fine when there is none; refused while faults are on record."""
     from gameday.ledger import Ledger
+    from gameday.ledger.mending import revert_command
     from gameday.runner import guardians
     from gameday.runner.errors import InvalidRequest
 
@@ -69,7 +70,7 @@ def uninstall(context: str | None, namespace: str) -> int:
     if entries or broken:
         raise InvalidRequest(
             f"namespace {namespace}: {len(entries) + len(broken)} faults are on record, which the guardian would "
-            f"undo; first: gameday revert --context {target.context} --namespace {namespace}"
+            f"undo; first: {revert_command(target.context, namespace)}"
         )
     guardians.uninstall(target.connect(), namespace, manifests)
     click.echo(f"gameday: no guardian watches {namespace} any more")

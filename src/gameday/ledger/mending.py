@@ -31,6 +31,11 @@ def mend_command(context: str, namespace: str, operation: Operation) -> str:
     return kubectl(context, namespace, *_arguments(operation))
 
 
+def revert_command(context: str, namespace: str) -> str:
+    """The command that undoes all that the namespace's ledger holds."""
+    return shlex.join(["gameday", "revert", "--context", context, "--namespace", namespace])
+
+
 def forget_command(context: str, namespace: str, fault_id: str) -> str:
     """The command that drops an entry from the ledger, once someone has decided that nothing is left to undo."""
     return kubectl(context, namespace, *_patch("configmap", LEDGER_NAME, {"data": {fault_id: None}}))

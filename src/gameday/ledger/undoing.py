@@ -6,7 +6,6 @@ that someone else changed meanwhile is left alone and reported, never overwritte
 
 from __future__ import annotations
 
-import shlex
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ from gameday.ledger.entries import (
     SetReplicas,
     SetSelector,
 )
-from gameday.ledger.mending import forget_command, mend_command
+from gameday.ledger.mending import forget_command, mend_command, revert_command
 from gameday.ledger.proxies import FAULT_LABEL, ProxyControl, proxy_exists
 
 if TYPE_CHECKING:
@@ -71,8 +70,7 @@ def revert(kube: Kube, namespace: str, *, only: Callable[[Entry], bool] = lambda
     try:
         entries, broken = ledger.read()
     except LedgerError as problem:
-        again = shlex.join(["gameday", "revert", "--context", kube.context, "--namespace", namespace])
-        return [Outcome(LEDGER_NAME, False, str(problem), again)]
+        return [Outcome(LEDGER_NAME, False, str(problem), revert_command(kube.context, namespace))]
     outcomes: dict[str, Outcome] = {}
     for _ in range(2):
         for entry in entries:

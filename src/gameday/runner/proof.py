@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError
 from gameday.kube import ApiException
 from gameday.ledger import LEDGER_NAME, LedgerError, differences, revert, snapshot
 from gameday.ledger.calls import said
+from gameday.ledger.mending import revert_command
 from gameday.runner.outcome import Undone
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def undo_and_prove(kube: Kube, namespace: str, before: dict[str, Any] | None, *,
             after = snapshot(kube, namespace) if before is not None else {}
         except UNREACHABLE as problem:
             if time.monotonic() > give_up:
-                again = shlex.join(["gameday", "revert", "--context", kube.context, "--namespace", namespace])
-                return Proof(tuple(_latest(undone)), mend=(again,), unproven=said(problem)[:300])
+                again = (revert_command(kube.context, namespace),)
+                return Proof(tuple(_latest(undone)), mend=again, unproven=said(problem)[:300])
             time.sleep(1)
             continue
         undone += [_undone(one) for one in outcomes]

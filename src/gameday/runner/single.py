@@ -20,6 +20,7 @@ from gameday.kube import ApiException
 from gameday.ledger import Ledger, snapshot
 from gameday.ledger.calls import said
 from gameday.ledger.lease import HOLDER_VARIABLE, HeldError, Lease, new_holder
+from gameday.ledger.mending import revert_command
 from gameday.runner import deploy, guardians, logs
 from gameday.runner.child import Child, Tail
 from gameday.runner.errors import GamedayError, InvalidRequest
@@ -205,8 +206,7 @@ class SingleRun:
         if entries or broken:
             raise InvalidRequest(
                 f"namespace {self.namespace}: {len(entries) + len(broken)} faults of an earlier run are on record, "
-                f"expected none; undo them first: gameday revert --context {self.kube.context} "
-                f"--namespace {self.namespace}"
+                f"expected none; undo them first: {revert_command(self.kube.context, self.namespace)}"
             )
 
     def _watch(self, child: Child) -> None:
