@@ -9,7 +9,7 @@ ARGS ?=
 
 RECORDS := tests/contract/records
 
-.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube parity lint typecheck lock fuzz bench bench-pods soak clean help
+.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube parity lint typecheck lock fuzz bench bench-pods statistics soak clean help
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ bench: $(STAMP) ## the start of pods, within bounds; and the embedded API beside
 
 bench-pods: $(STAMP) ## the start of pods alone: figures, and exit 1 beyond the bounds (a minute); ARGS='--pods N'
 	@$(BIN)/python -m tests.bench.pods $(ARGS)
+
+statistics: $(STAMP) ## how often the judge of rates is wrong, how soon it decides, by simulation; writes docs/statistics.md (a minute)
+	@$(BIN)/python -m tests.bench.coverage_of_bounds --output docs/statistics.md $(ARGS)
 
 soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (an hour and more); and parity, where there is a real cluster (as root)
 	@$(BIN)/python -m tests.bench.noise $(ARGS)

@@ -16,7 +16,9 @@ for e failures in n samples. While the running mean of the failure rate is at le
 W(p) is dominated by a non-negative martingale that starts at p <= 1 (log(1-q+q*x) is
 concave in q, so a mean that moves does no harm), hence by Ville's inequality it ever
 reaches 1/alpha with a chance of at most alpha. What is estimated is thus the mean of
-the rate over the window, be it steady or not. Pure arithmetic, no I/O.
+the rate over the window, be it steady or not. Of the long run a window with few bursts
+of failures says less than these bounds do: docs/statistics.md has how much less.
+Pure arithmetic, no I/O.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 __all__ = ["ALPHA", "Judgement", "Outcome", "judge_rate", "limit_of_share", "lower_bound", "samples_needed"]
-__all__ += ["judge_so_far", "upper_bound"]
+__all__ += ["judge_so_far", "most_samples_violated", "samples_to_decide", "upper_bound"]
 
 ALPHA = 0.05
 """Chance of a wrong bound, over all looks together, when nothing else is said."""
@@ -123,6 +125,47 @@ def samples_needed(limit: float, alpha: float = ALPHA, *, errors: int = 0) -> in
         else:
             high = middle
     return high
+
+
+def most_samples_violated(limit: float, errors: int, alpha: float = ALPHA) -> int:
+    """The most samples in which so many failures are still a violation of `limit`; 0 when there are none."""
+    if errors < 1 or lower_bound(errors, errors, alpha) <= limit:
+        return 0
+    low, high = errors, math.ceil(errors / limit)  # at the limit itself nothing is violated
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _log_evidence(middle - errors, middle, 1 - limit) >= -math.log(alpha):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def samples_to_decide(limit: float, rate: float, power: float = 0.9, alpha: float = ALPHA) -> int:
+    """Independent failures at `rate`, 0 <= rate < 1: how many samples decide about `limit` with a chance of `power`.
+
+    The last look alone has that chance; looks before it add to it. Raises ValueError when the rate
+    is the limit, or so near to it that ten million samples would not do.
+    """
+    if not (0 < limit < 1 and 0 <= rate < 1 and 0 < power < 1):
+        raise ValueError(f"expected shares between 0 and 1, not limit {limit}, rate {rate}, power {power}")
+    errors, samples = 0, 0
+    while samples < _MOST_SAMPLES and rate != limit:
+        if rate < limit:
+            samples = samples_needed(limit, alpha, errors=errors)
+            chance = 1 - _chance_of(errors + 1, samples, rate)
+        else:
+            samples = most_samples_violated(limit, errors, alpha)
+            chance = _chance_of(errors, samples, rate) if samples else 0.0
+        if chance >= power:
+            return samples
+        errors += 1
+    raise ValueError(f"a rate of {rate} is too near to the limit of {limit} to be told from it")
+
+
+def _chance_of(at_least: int, samples: int, rate: float) -> float:
+    """P(Binomial(samples, rate) >= at_least), for at_least >= 1."""
+    return math.exp(_log_binomial_tail(at_least, samples, rate)) if rate else 0.0
 
 
 def _log_evidence(errors: int, samples: int, p: float) -> float:
