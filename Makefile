@@ -9,7 +9,7 @@ ARGS ?=
 
 RECORDS := tests/contract/records
 
-.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube parity lint typecheck lock fuzz bench bench-pods statistics soak clean help
+.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube parity lint typecheck lock fuzz bench bench-pods statistics kills soak clean help
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -97,8 +97,12 @@ bench-pods: $(STAMP) ## the start of pods alone: figures, and exit 1 beyond the 
 statistics: $(STAMP) ## how often the judge of rates is wrong, how soon it decides, by simulation; writes docs/statistics.md (a minute)
 	@$(BIN)/python -m tests.bench.coverage_of_bounds --output docs/statistics.md $(ARGS)
 
-soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (an hour and more); and parity, where there is a real cluster (as root)
+kills: $(STAMP) ## runs that are killed at 200 points, and what is left of them: nothing; writes docs/kills.md (an hour); ARGS='--points N --seed N'
+	@$(BIN)/python -m tests.bench.kills --output docs/kills.md $(ARGS)
+
+soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (an hour and more); and kills, and parity, where there is a real cluster (as root)
 	@$(BIN)/python -m tests.bench.noise $(ARGS)
+	@$(MAKE) --no-print-directory kills ARGS=
 	@why=$$($(BIN)/python -m tests.e2e.realkube 2>&1); case $$? in \
 	0) $(MAKE) --no-print-directory parity ARGS=;; \
 	2) echo "SKIPPED: parity, docs/parity.md stays as it was: $$why";; \

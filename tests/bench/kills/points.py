@@ -1,0 +1,72 @@
+"""Where to kill: at which write of which experiment, before it reached the server or before its answer came back."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tests.bench.kills.line import Write
+
+__all__ = ["Point", "draw", "shortened"]
+
+When = Literal["sent", "answered"]
+Moment = tuple[int, When]
+
+BASELINE_S, WINDOW_S = 1.5, 1.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """The moment of one kill."""
+
+    experiment: str
+    number: int
+    when: When
+    guardian_too: bool
+
+    def hit(self, write: Write, when: str) -> bool:
+        """Whether this write, on its way there or back, is the moment."""
+        return write.number == self.number and when == self.when
+
+
+def draw(writes: Mapping[str, Sequence[Write]], count: int, seed: int) -> list[Point]:
+    """`count` moments, the experiments in turn; of each all moments in random order before any comes again. Pure.
+
+    Of every four of an experiment one kills the guardian's pod too.
+    """
+    rng = random.Random(seed)
+    names = sorted(writes)
+    left: dict[str, list[Moment]] = {name: [] for name in names}
+    points = []
+    for turn in range(count):
+        name = names[turn % len(names)]
+        left[name] = left[name] or _shuffled(writes[name], rng)
+        number, when = left[name].pop()
+        points.append(Point(name, number, when, guardian_too=turn // len(names) % 4 == 3))
+    return points
+
+
+def _shuffled(writes: Sequence[Write], rng: random.Random) -> list[Moment]:
+    moments: list[Moment] = [(w.number, "sent") for w in writes] + [(w.number, "answered") for w in writes]
+    rng.shuffle(moments)
+    return moments
+
+
+def shortened(file: Path, to: Path) -> Path:
+    """The experiment with its waits cut down: what is of interest here are its writes. Returns the new file."""
+    experiment = yaml.safe_load(file.read_text())
+    experiment["controls"][0]["provider"]["arguments"]["baseline_s"] = BASELINE_S
+    for activity in experiment["method"]:
+        arguments = activity["provider"].get("arguments") or {}
+        if "duration_s" in arguments:
+            arguments["duration_s"] = min(WINDOW_S, arguments["duration_s"])
+    made = to / file.name
+    made.write_text(yaml.safe_dump(experiment, sort_keys=False))
+    return made
