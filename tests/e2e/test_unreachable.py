@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import socket
+import subprocess
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -15,15 +18,16 @@ import yaml
 
 from gameday import cluster as embedded
 from gameday.kube import Kube, connect
-from gameday.ledger import Entry, Ledger, SetConfig, snapshot
+from gameday.ledger import Entry, Ledger, SetConfig, differences, snapshot
+from gameday.ledger.calls import wait_until
 from gameday.runner.proof import undo_and_prove
+from tests.e2e.test_left_behind import EXPERIMENTS, GAMEDAY, ROOT, home_status, wait_for_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-CUT_S = 8.0
-"""Longer than any one call to the API is tried."""
+CUT_S, LONG_CUT_S = 8.0, 20.0
+"""Longer than any one call to the API is tried; longer than a run is believed to live that is not heard of."""
 
 
 class Cable:
@@ -137,3 +141,38 @@ def test_without_patience_what_is_left_is_said(lines: tuple[Kube, Kube, Cable]) 
     assert "\n" not in proof.unproven
     assert proof.mend == (f"gameday revert --context {cabled.context} --namespace shop",)
     assert [entry.id for entry in Ledger(direct, "shop").entries()] == ["fault-1"]
+
+
+def begun(file: Path, kubeconfig: Path, environment: dict[str, str], report: Path) -> subprocess.Popen[bytes]:
+    """A run in the shop by that kubeconfig; what it says goes to `said` in its report's folder."""
+    argv = [GAMEDAY, "run", str(file), "--context", "cabled", "--namespace", "shop", "--report", str(report)]
+    with (report / "said").open("wb") as said:
+        return subprocess.Popen(
+            argv, cwd=ROOT, env={**environment, "KUBECONFIG": str(kubeconfig)}, stdout=said, stderr=said
+        )
+
+
+def test_a_run_whose_api_is_away_for_20_s_leaves_nothing(
+    lasting: Kube, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The run cannot undo, the guardian can; it is no pass, and one line says why."""
+    before = snapshot(lasting, "shop")
+    config = yaml.safe_load((Path(environment["GAMEDAY_STATE"]) / "local" / "kubeconfig").read_text())
+    with Cable(config["clusters"][0]["cluster"]["server"]) as cable:
+        config["clusters"][0]["cluster"]["server"] = f"https://localhost:{cable.port}"
+        config["contexts"][0]["name"] = config["current-context"] = "cabled"
+        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+        (friendly,) = (file for file in EXPERIMENTS if "friendly" in file.name)
+        runner = begun(friendly, tmp_path / "kubeconfig", environment, tmp_path)
+        wait_for_fault(runner, tmp_path, 60)
+        cable.cut()
+        threading.Timer(LONG_CUT_S, cable.whole.set).start()
+        runner.wait(180)
+    (journal,) = [json.loads(file.read_text())["gameday"] for file in tmp_path.glob("*/journal.json")]
+    said = (tmp_path / "said").read_text()
+    assert runner.returncode == {"inconclusive": 3, "error": 5, "failed": 1}[journal["verdict"]], said
+    assert "Traceback" not in said + journal["reason"]
+    assert "\n" not in journal["reason"]
+    assert "Max retries" not in journal["reason"]
+    assert (differences(before, snapshot(lasting, "shop")), Ledger(lasting, "shop").entries()) == ([], [])
+    assert wait_until(lambda: home_status(lasting) == 200, 30)

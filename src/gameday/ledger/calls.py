@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, MaxRetryError
 
 from gameday.kube import ApiException, one_line
 
@@ -75,4 +75,7 @@ def said(problem: BaseException) -> str:
         except (ValueError, TypeError, KeyError):
             message = problem.reason
         return f"the API answered {problem.status}: {message}"
+    if isinstance(problem, MaxRetryError):
+        where, why = getattr(problem.pool, "host", "?"), one_line(problem.reason or problem)
+        return f"{where}:{getattr(problem.pool, 'port', '?')} does not answer: {why.rpartition('>: ')[2]}"
     return one_line(problem)

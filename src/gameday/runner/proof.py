@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from gameday.kube import ApiException
 from gameday.ledger import LEDGER_NAME, LedgerError, differences, revert, snapshot
-from gameday.ledger.calls import said
+from gameday.ledger.calls import find, said
 from gameday.ledger.mending import revert_command
 from gameday.runner.outcome import Undone
 
@@ -66,6 +66,9 @@ def undo_and_prove(kube: Kube, namespace: str, before: dict[str, Any] | None, *,
         if not left or time.monotonic() > until:
             break
         time.sleep(0.2)
+    if left and _is_deleted(kube, namespace):
+        gone = f"namespace {namespace} was deleted under the run, and all that was in it: put its storefront up again"
+        return Proof(tuple(_latest(undone)), (gone,))
     return Proof(
         tuple(_latest(undone)), tuple(left), tuple(mend_commands(kube.context, namespace, before or {}, after))
     )
@@ -90,6 +93,15 @@ def mend_commands(context: str, namespace: str, before: dict[str, Any], after: d
                 continue
             lines.append(f"{kubectl} patch {name} --type=json --patch {shlex.quote(json.dumps(patch))}")
     return lines
+
+
+def _is_deleted(kube: Kube, namespace: str) -> bool:
+    """Whether the namespace is gone or going; False when nobody can tell."""
+    try:
+        found = find(kube.core.read_namespace, namespace)
+    except UNREACHABLE:
+        return False
+    return found is None or found.metadata.deletion_timestamp is not None
 
 
 def _undone(one: Any) -> Undone:
