@@ -89,8 +89,8 @@ class Line:
         down = asyncio.create_task(self._down(answers, writer, awaited))
         try:
             await self._up(reader, server, awaited)
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # either side may end as it likes
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # either side may end as it likes, and so may we
         finally:
             down.cancel()
             server.transport.abort()
