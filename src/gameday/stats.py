@@ -25,7 +25,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["ALPHA", "Judgement", "Outcome", "judge_rate", "limit_of_share", "lower_bound", "samples_needed"]
 __all__ += ["judge_so_far", "most_samples_violated", "samples_to_decide", "upper_bound"]
@@ -118,27 +121,15 @@ def samples_needed(limit: float, alpha: float = ALPHA, *, errors: int = 0) -> in
         low, high = high, high * 2
         if high > _MOST_SAMPLES:
             return _MOST_SAMPLES
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _log_evidence(errors, middle, limit) < -math.log(alpha):
-            low = middle
-        else:
-            high = middle
-    return high
+    return _first(lambda samples: _log_evidence(errors, samples, limit) >= -math.log(alpha), low, high)
 
 
 def most_samples_violated(limit: float, errors: int, alpha: float = ALPHA) -> int:
     """The most samples in which so many failures are still a violation of `limit`; 0 when there are none."""
     if errors < 1 or lower_bound(errors, errors, alpha) <= limit:
         return 0
-    low, high = errors, math.ceil(errors / limit)  # at the limit itself nothing is violated
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _log_evidence(middle - errors, middle, 1 - limit) >= -math.log(alpha):
-            low = middle
-        else:
-            high = middle
-    return low
+    at_limit = math.ceil(errors / limit)  # there nothing is violated
+    return _first(lambda n: _log_evidence(n - errors, n, 1 - limit) < -math.log(alpha), errors, at_limit) - 1
 
 
 def samples_to_decide(limit: float, rate: float, power: float = 0.9, alpha: float = ALPHA) -> int:
@@ -161,6 +152,17 @@ def samples_to_decide(limit: float, rate: float, power: float = 0.9, alpha: floa
             return samples
         errors += 1
     raise ValueError(f"a rate of {rate} is too near to the limit of {limit} to be told from it")
+
+
+def _first(passes: Callable[[int], bool], below: int, at_most: int) -> int:
+    """The first number above `below` that passes, by halves; `at_most` is known to, and `below` not to."""
+    while at_most - below > 1:
+        middle = (below + at_most) // 2
+        if passes(middle):
+            at_most = middle
+        else:
+            below = middle
+    return at_most
 
 
 def _chance_of(at_least: int, samples: int, rate: float) -> float:

@@ -29,7 +29,7 @@ from gameday.stats import ALPHA, most_samples_violated, samples_needed, samples_
 from tests.bench.arguments import at_least_one
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 LIMITS = (0.001, 0.01, 0.1)
 POWER = 0.9
@@ -137,9 +137,9 @@ def run(dice: random.Random, failures: Failures, bounds: Boundaries, samples: in
     return watch.said
 
 
-def shares(runs: int, seed: int, failures: Failures, limit: float, samples: int) -> dict[str, float]:
+def shares(runs: int, seed: int, failures: Failures, bounds: Boundaries, samples: int) -> dict[str, float]:
     """In which share of the runs each judgement was ever made."""
-    dice, bounds, seen = random.Random(f"{seed} {failures} {limit}"), Boundaries(limit), Counter[str]()
+    dice, seen = random.Random(f"{seed} {failures} {bounds.limit}"), Counter[str]()
     for _ in range(runs):
         seen.update(run(dice, failures, bounds, samples))
     return {
@@ -152,13 +152,19 @@ def windows(limit: float) -> tuple[int, int]:
     return 2 * samples_needed(limit), samples_to_decide(limit, limit / 2, POWER)
 
 
-def coverage(runs: int, seed: int, faults: list[str]) -> Iterator[str]:
+def coverage(
+    runs: int,
+    seed: int,
+    faults: list[str],
+    limits: Iterable[float] = LIMITS,
+    judge: Callable[[float], Boundaries] = Boundaries,
+) -> Iterator[str]:
     """The rows about false judgements; what is claimed and not so is added to the faults."""
-    for limit, burst in product(LIMITS, (None, *BURSTS)):
-        failures = Failures(limit, burst)
+    for limit, burst in product(limits, (None, *BURSTS)):
+        failures, bounds = Failures(limit, burst), judge(limit)
         claimed = ("mean: holds", "mean: violated") if burst else ("holds", "violated")
         for looks in windows(limit):
-            seen = shares(runs, seed, failures, limit, looks)
+            seen = shares(runs, seed, failures, bounds, looks)
             faults += [
                 f"{limit:.1%}, {failures.name}: false {name!r} in {seen[name]:.2%}, expected {ALPHA:.0%} at most"
                 for name in claimed
@@ -175,7 +181,7 @@ def power(runs: int, seed: int, faults: list[str]) -> Iterator[str]:
         for factor, right, wrong in ((0.5, "holds", "violated"), (2, "violated", "holds")):
             rate = factor * limit
             samples = samples_to_decide(limit, rate, POWER)
-            seen = shares(runs, seed, Failures(rate), limit, samples)
+            seen = shares(runs, seed, Failures(rate), Boundaries(limit), samples)
             if seen[right] < POWER:
                 faults.append(
                     f"{rate:.2%} beside {limit:.1%}: {seen[right]:.1%} decided within {samples}, expected 90 %"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ TRANSIENT = frozenset({429, 500, 502, 503, 504})
 NOT_FOUND = 404
 CONFLICT = 409
 CONNECTION_ERRORS = (HTTPError, OSError)
+_POOL = re.compile(r"^(<[^>]*>|HTTPS?Connection\([^)]*\)): ")
+"""How urllib3 begins the reason of a connection that failed: with the pool, by its address in memory or by its host."""
 
 
 class LedgerError(Exception):
@@ -76,6 +79,6 @@ def said(problem: BaseException) -> str:
             message = problem.reason
         return f"the API answered {problem.status}: {message}"
     if isinstance(problem, MaxRetryError):
-        where, why = getattr(problem.pool, "host", "?"), one_line(problem.reason or problem)
-        return f"{where}:{getattr(problem.pool, 'port', '?')} does not answer: {why.rpartition('>: ')[2]}"
+        server = f"{getattr(problem.pool, 'host', '?')}:{getattr(problem.pool, 'port', '?')}"
+        return f"{server} does not answer: {_POOL.sub('', one_line(problem.reason or problem))}"
     return one_line(problem)

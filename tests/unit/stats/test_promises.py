@@ -66,10 +66,16 @@ def test_the_claims_hold() -> None:
     assert text.count("\n| ") == 2 + 36 + 6
 
 
-def test_a_judge_too_bold_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+class TooBold(bench.Boundaries):
+    """Holds by a bound that is right at one look only."""
+
+    def holds(self, errors: int, samples: int) -> bool:
+        """From so many samples on."""
+        return samples >= 29 + 12 * errors
+
+
+def test_a_judge_too_bold_is_found_out() -> None:
     """Bounds that are right at one look only are wrong at many, and the simulation says so."""
-    monkeypatch.setattr(bench, "LIMITS", (0.1,))
-    monkeypatch.setattr(bench, "samples_needed", lambda _limit, errors=0: 29 + 12 * errors)
     faults: list[str] = []
-    list(bench.coverage(300, 1, faults))
+    list(bench.coverage(300, 1, faults, limits=(0.1,), judge=TooBold))
     assert any("independent: false 'holds'" in fault for fault in faults)
