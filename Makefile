@@ -97,7 +97,7 @@ bench-pods: $(STAMP) ## the start of pods alone: figures, and exit 1 beyond the 
 statistics: $(STAMP) ## how often the judge of rates is wrong, how soon it decides, by simulation; writes docs/statistics.md (a minute)
 	@$(BIN)/python -m tests.bench.coverage_of_bounds --output docs/statistics.md $(ARGS)
 
-kills: $(STAMP) ## runs that are killed at 200 points, and what is left of them: nothing; writes docs/kills.md (an hour); ARGS='--points N --seed N'
+kills: $(STAMP) ## runs that are killed at 200 points, and what is left of them: nothing; writes docs/kills.md (half an hour); ARGS='--points N --seed N'
 	@$(BIN)/python -m tests.bench.kills --output docs/kills.md $(ARGS)
 
 soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (an hour and more); and kills, and parity, where there is a real cluster (as root)

@@ -16,7 +16,17 @@ from gameday.ledger import LEDGER_NAME, Ledger, differences, snapshot
 from gameday.ledger.calls import wait_until
 from gameday.ledger.lease import DURATION_S, HeldError, Lease, holder_now, new_holder
 from gameday.runner.guardians import NAME
-from tests.e2e.test_left_behind import EXPERIMENTS, GAMEDAY, ROOT, SHOP, await_end, command, home_status, wait_for_fault
+from tests.e2e.runs import (
+    EXPERIMENTS,
+    GAMEDAY,
+    ROOT,
+    SHOP,
+    await_end,
+    command,
+    home_status,
+    under_way,
+    wait_for_fault,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +47,6 @@ def before(lasting: Kube) -> Iterator[dict[str, Any]]:
     assert wait_until(lambda: home_status(lasting) == 200, EFFECT_S)
 
 
-def begin(file: Path, environment: dict[str, str], report: Path) -> subprocess.Popen[bytes]:
-    """An experiment in the shop, of which the output is not read."""
-    argv = [GAMEDAY, "run", str(file), *SHOP, "--report", str(report)]
-    return subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
 def kill_all(runner: subprocess.Popen[bytes], experiment: int) -> None:
     """SIGKILL both at once: nobody of the run is left to undo."""
     runner.kill()
@@ -61,8 +65,8 @@ def test_the_faults_of_a_killed_run_are_undone(
     file: Path, lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
 ) -> None:
     """SIGKILL of all of it: within 15 s every object is what it was, and nobody was asked."""
-    runner = begin(file, environment, tmp_path)
-    kill_all(runner, wait_for_fault(runner, tmp_path, 60))
+    with under_way(file, environment, tmp_path) as runner:
+        kill_all(runner, wait_for_fault(runner, tmp_path, 60))
     assert Ledger(lasting, "shop").entries()
     assert wait_until(lambda: restored(lasting, before), OBJECTS_S)
 
@@ -71,10 +75,10 @@ def test_a_guardian_that_is_killed_with_the_run_undoes_when_it_is_back(
     lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
 ) -> None:
     """Its new pod counts anew from when it first sees the dead run's lease."""
-    runner = begin(EXPERIMENTS[0], environment, tmp_path)
-    experiment = wait_for_fault(runner, tmp_path, 60)
-    lasting.core.delete_collection_namespaced_pod("shop", label_selector=f"app={NAME}", grace_period_seconds=0)
-    kill_all(runner, experiment)
+    with under_way(EXPERIMENTS[0], environment, tmp_path) as runner:
+        experiment = wait_for_fault(runner, tmp_path, 60)
+        lasting.core.delete_collection_namespaced_pod("shop", label_selector=f"app={NAME}", grace_period_seconds=0)
+        kill_all(runner, experiment)
     assert wait_until(lambda: restored(lasting, before), OBJECTS_S)
 
 
@@ -82,14 +86,14 @@ def test_a_run_that_slept_too_long_sets_no_more_faults(
     lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
 ) -> None:
     """Stopped past its lease, its faults are undone; awake again it is inconclusive, and leaves nothing."""
-    runner = begin(EXPERIMENTS[0], environment, tmp_path)
-    experiment = wait_for_fault(runner, tmp_path, 60)
-    for process in (runner.pid, experiment):
-        os.kill(process, signal.SIGSTOP)
-    undone = wait_until(lambda: restored(lasting, before), OBJECTS_S)
-    for process in (experiment, runner.pid):
-        os.kill(process, signal.SIGCONT)
-    runner.wait(60)
+    with under_way(EXPERIMENTS[0], environment, tmp_path) as runner:
+        experiment = wait_for_fault(runner, tmp_path, 60)
+        for process in (runner.pid, experiment):
+            os.kill(process, signal.SIGSTOP)
+        undone = wait_until(lambda: restored(lasting, before), OBJECTS_S)
+        for process in (experiment, runner.pid):
+            os.kill(process, signal.SIGCONT)
+        runner.wait(60)
     (journal,) = [json.loads(file.read_text()) for file in tmp_path.glob("*/journal.json")]
     assert undone
     assert (runner.returncode, journal["gameday"]["verdict"]) == (3, "inconclusive")

@@ -7,7 +7,6 @@ import json
 import os
 import select
 import socket
-import subprocess
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -21,7 +20,7 @@ from gameday.kube import Kube, connect
 from gameday.ledger import Entry, Ledger, SetConfig, differences, snapshot
 from gameday.ledger.calls import wait_until
 from gameday.runner.proof import undo_and_prove
-from tests.e2e.test_left_behind import EXPERIMENTS, GAMEDAY, ROOT, home_status, wait_for_fault
+from tests.e2e.runs import EXPERIMENTS, home_status, under_way, wait_for_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,15 +142,6 @@ def test_without_patience_what_is_left_is_said(lines: tuple[Kube, Kube, Cable]) 
     assert [entry.id for entry in Ledger(direct, "shop").entries()] == ["fault-1"]
 
 
-def begun(file: Path, kubeconfig: Path, environment: dict[str, str], report: Path) -> subprocess.Popen[bytes]:
-    """A run in the shop by that kubeconfig; what it says goes to `said` in its report's folder."""
-    argv = [GAMEDAY, "run", str(file), "--context", "cabled", "--namespace", "shop", "--report", str(report)]
-    with (report / "said").open("wb") as said:
-        return subprocess.Popen(
-            argv, cwd=ROOT, env={**environment, "KUBECONFIG": str(kubeconfig)}, stdout=said, stderr=said
-        )
-
-
 def test_a_run_whose_api_is_away_for_20_s_leaves_nothing(
     lasting: Kube, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -163,11 +153,13 @@ def test_a_run_whose_api_is_away_for_20_s_leaves_nothing(
         config["contexts"][0]["name"] = config["current-context"] = "cabled"
         (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
         (friendly,) = (file for file in EXPERIMENTS if "friendly" in file.name)
-        runner = begun(friendly, tmp_path / "kubeconfig", environment, tmp_path)
-        wait_for_fault(runner, tmp_path, 60)
-        cable.cut()
-        threading.Timer(LONG_CUT_S, cable.whole.set).start()
-        runner.wait(180)
+        where = ["--context", "cabled", "--namespace", "shop"]
+        shell = {**environment, "KUBECONFIG": str(tmp_path / "kubeconfig")}
+        with under_way(friendly, shell, tmp_path, where) as runner:
+            wait_for_fault(runner, tmp_path, 60)
+            cable.cut()
+            threading.Timer(LONG_CUT_S, cable.whole.set).start()
+            runner.wait(180)
     (journal,) = [json.loads(file.read_text())["gameday"] for file in tmp_path.glob("*/journal.json")]
     said = (tmp_path / "said").read_text()
     assert runner.returncode == {"inconclusive": 3, "error": 5, "failed": 1}[journal["verdict"]], said

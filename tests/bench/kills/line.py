@@ -11,13 +11,16 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Line", "Write"]
+__all__ = ["Line", "When", "Write"]
+
+When = Literal["sent", "answered"]
+"""Before the server has got a write, or before its answer has come back."""
 
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 _LEASE = "/leases"
@@ -38,14 +41,14 @@ class Write:
 
 
 class Line:
-    """Passes all on. Calls `sent` before a write goes to the server, `answered` before its answer comes back.
+    """Passes all on. Asks `cuts` at each write: when it is `sent`, and when it is `answered` but the answer not passed.
 
-    Nothing else passes meanwhile; when either returns True nothing ever does again.
+    Nothing else passes meanwhile; once it says True nothing ever does again.
     """
 
-    def __init__(self, server: str, sent: Callable[[Write], bool], answered: Callable[[Write], bool]) -> None:
+    def __init__(self, server: str, cuts: Callable[[Write, When], bool]) -> None:
         self._target = urlsplit(server)
-        self._sent, self._answered = sent, answered
+        self._cuts = cuts
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._theirs = ssl.create_default_context()
         self._theirs.check_hostname, self._theirs.verify_mode = False, ssl.CERT_NONE  # nothing leaves the loopback
@@ -104,7 +107,7 @@ class Line:
             if method in _WRITES and _LEASE not in path and not self.cut:
                 write = Write(len(self.writes) + 1, method, path)
                 self.writes.append(write)
-                self.cut = self._sent(write)
+                self.cut = self._cuts(write, "sent")
                 awaited.append(write)
             if not self.cut:
                 server.write(head + body)
@@ -122,7 +125,7 @@ class Line:
         with contextlib.suppress(OSError):
             while not self.cut and (data := await answers.read(65_536)):
                 if awaited and not self.cut:
-                    self.cut = self._answered(awaited.pop(0))
+                    self.cut = self._cuts(awaited.pop(0), "answered")
                 if not self.cut:
                     writer.write(data)
                     await writer.drain()

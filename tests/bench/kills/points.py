@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import yaml
+
+from tests.bench.kills.line import When
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Point", "draw", "shortened"]
 
-When = Literal["sent", "answered"]
 Moment = tuple[int, When]
 
 BASELINE_S, WINDOW_S = 1.5, 1.0
@@ -31,7 +32,7 @@ class Point:
     when: When
     guardian_too: bool
 
-    def hit(self, write: Write, when: str) -> bool:
+    def hit(self, write: Write, when: When) -> bool:
         """Whether this write, on its way there or back, is the moment."""
         return write.number == self.number and when == self.when
 

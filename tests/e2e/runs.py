@@ -1,0 +1,94 @@
+"""Experiments run by `gameday run` on a cluster that lives on, and what several tests ask of them."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gameday import evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gameday.kube import Kube
+
+ROOT = Path(__file__).resolve().parents[2]
+GAMEDAY = str(Path(sys.executable).parent / "gameday")
+EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
+SHOP = ["--context", "gameday-local", "--namespace", "shop"]
+
+
+def command(argv: list[str], environment: dict[str, str]) -> str:
+    """Run a command that must succeed; returns what it printed."""
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def home_page(kube: Kube) -> tuple[int, bool]:
+    """The status of the shop's home page, through the edge, and whether it is the fallback. Raises OSError."""
+    address = kube.core.read_namespaced_service("edge", "shop").spec.cluster_ip
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        answer = direct.open(f"http://{address}:8080/", timeout=10)
+    except urllib.error.HTTPError as error_page:  # an answer too: whoever waits for another goes on waiting
+        answer = error_page
+    with answer:
+        return int(answer.status), bool(answer.headers.get("X-Fallback"))
+
+
+def home_status(kube: Kube) -> int:
+    """The status of the shop's home page."""
+    return home_page(kube)[0]
+
+
+@contextmanager
+def under_way(
+    file: Path, environment: dict[str, str], report: Path, where: Sequence[str] = SHOP
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A run of an experiment, killed at the end if it has not ended. What it says goes to `said` in its report."""
+    argv = [GAMEDAY, "run", str(file), *where, "--report", str(report)]
+    with (report / "said").open("wb") as said:
+        runner = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=said, stderr=said)
+    try:
+        yield runner
+    finally:
+        runner.kill()
+        runner.wait()
+
+
+def wait_for_fault(runner: subprocess.Popen[bytes], report: Path, timeout_s: float) -> int:
+    """Wait until the run has proven a fault in force; returns the experiment's process id."""
+    ends = time.monotonic() + timeout_s
+    while time.monotonic() < ends:
+        assert runner.poll() is None, f"the run ended with {runner.returncode} before its fault was in force"
+        for file in report.glob("*/evidence.jsonl"):
+            if any(fact["event"] == "fault-in-force" for fact in evidence.read(file)):
+                return child_of(runner.pid)
+        time.sleep(0.05)  # the file belongs to another process: there is no event to await
+    raise AssertionError(f"no fault in force within {timeout_s} s")
+
+
+def child_of(pid: int) -> int:
+    """The experiment's process below the runner's."""
+    children = [int(c) for t in Path(f"/proc/{pid}/task").iterdir() for c in (t / "children").read_text().split()]
+    return next(c for c in children if b"gameday.runner.experiment" in Path(f"/proc/{c}/cmdline").read_bytes())
+
+
+def await_end(pid: int, timeout_s: float) -> None:
+    """Wait for the end of a process that is not our child; fail when it lives on."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ready, _, _ = select.select([handle], [], [], timeout_s)
+    os.close(handle)
+    assert ready, f"process {pid} outlived its runner by {timeout_s} s"
