@@ -26,6 +26,7 @@ from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import Kube, connect
 from gameday.ledger import Ledger, SetConfig, differences, revert, snapshot, still_in_force
 from gameday.ledger.calls import wait_until
+from gameday.ledger.entries import FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -338,7 +339,7 @@ def test_what_somebody_else_changed_is_reported_and_left(kube: Kube, shop: str) 
 def test_an_entry_that_is_not_understood_stops_nothing_else(kube: Kube, shop: str) -> None:
     """The others are undone; the bad one is reported and never executed."""
     pods.scale_to_zero(shop, "app=cart")
-    bad = json.dumps({"format": 2, "id": "bad", "kind": "x", "undo": [{"op": "exec", "command": "true"}]})
+    bad = json.dumps({"format": FORMAT, "id": "bad", "kind": "x", "undo": [{"op": "exec", "command": "true"}]})
     kube.core.patch_namespaced_config_map("gameday-ledger", shop, {"data": {"bad": bad}})
     outcomes = {o.fault: o for o in revert(kube, shop)}
     assert [o.ok for f, o in outcomes.items() if f != "bad"] == [True]

@@ -14,6 +14,7 @@ import pytest
 
 from gameday.ledger import LEDGER_NAME, Ledger, differences, snapshot
 from gameday.ledger.calls import wait_until
+from gameday.ledger.entries import FORMAT
 from gameday.ledger.lease import DURATION_S, HeldError, Lease, holder_now, new_holder
 from gameday.runner.guardians import NAME
 from tests.e2e.runs import (
@@ -133,7 +134,9 @@ def test_a_ledger_edited_into_nonsense_harms_nobody(
     kube = lasting
     if not _ledger_is_there(kube):
         kube.core.create_namespaced_config_map("shop", {"metadata": {"name": LEDGER_NAME}})
-    kube.core.patch_namespaced_config_map(LEDGER_NAME, "shop", {"data": {"x": '{"format": 2, "undo": "rm -rf /"}'}})
+    kube.core.patch_namespaced_config_map(
+        LEDGER_NAME, "shop", {"data": {"x": json.dumps({"format": FORMAT, "undo": "rm -rf /"})}}
+    )
     try:
         done = subprocess.run(
             [GAMEDAY, "revert", *SHOP],

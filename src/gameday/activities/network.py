@@ -15,7 +15,7 @@ from gameday.activities.fault import EXPECTED, Fault, activity, attack
 from gameday.activities.guard import NotAllowedError
 from gameday.activities.targets import is_available, ready_endpoints
 from gameday.kube import connect_from_environment
-from gameday.ledger import ClearDelay, DeleteMade, Entry, Ledger, SetSelector, new_fault_id, revert
+from gameday.ledger import ClearFault, DeleteMade, Entry, Ledger, SetSelector, new_fault_id, revert
 from gameday.ledger.calls import find, persist, said, wait_until
 from gameday.ledger.lease import holder_of_this_run
 from gameday.ledger.proxies import PROXY_LABEL, ProxyControl, ProxyNames
@@ -82,7 +82,7 @@ def delay_requests(
     control = ProxyControl(kube, namespace, service)
     fault = Fault(kube, namespace, DELAYED)
     target = {"kind": "Service", "name": service, "uid": found.metadata.uid}
-    fault.plan(target, [ClearDelay(service)], matched=1, ttl_s=ttl_s)
+    fault.plan(target, [ClearFault(service)], matched=1, ttl_s=ttl_s)
     control.set({"id": fault.id, "latency_ms": latency_ms, "jitter_ms": jitter_ms, "ttl_s": ttl_s})
     applied = control.faults().get(fault.id)
     if applied is None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from chaoslib.exceptions import ActivityFailed
 
 from gameday import evidence
-from gameday.activities import network, proxied, templates
+from gameday.activities import proxied
 from gameday.activities.fault import EXPECTED, activity
+from gameday.activities.kinds import kind_of
 from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import connect_from_environment
 from gameday.ledger import Entry, Ledger, NoUndo, Outcome, SetReplicas, SetSelector, revert
@@ -60,15 +61,7 @@ def record_touch(namespace: str, kube: Kube | None = None) -> None:
     kube = kube or connect_from_environment()
     entries, _ = Ledger(kube, namespace).read()
     for entry in entries:
-        if entry.kind == network.DELAYED:
-            network.touched(kube, namespace, entry)
-        elif entry.kind == templates.MISCONFIGURED:
-            templates.touched(kube, namespace, entry)
-
-
-def _is_fault(entry: Entry | None) -> bool:
-    """Whether the entry is a fault; a proxy with no fault set is not one."""
-    return entry is None or entry.kind != network.INSERTED
+        kind_of(entry).touched(kube, namespace, entry)
 
 
 def _record(outcome: Outcome, entry: Entry | None) -> None:
@@ -79,7 +72,7 @@ def _record(outcome: Outcome, entry: Entry | None) -> None:
         evidence.record(
             "fault-failed", fault=outcome.fault, reason=f"not undone: {outcome.detail}", undo=True, mend=mend
         )
-    elif _is_fault(entry):
+    elif kind_of(entry).is_fault:
         evidence.record("fault-undone", fault=outcome.fault, detail=outcome.detail)
 
 
@@ -92,7 +85,7 @@ def _await_effect(kube: Kube, namespace: str, entry: Entry, deadline: float) -> 
         effective, problem = False, said(lost)
     if not effective:
         evidence.record("note", fault=entry.id, text=f"{entry.id} is undone, but the effect is not proven: {problem}")
-    elif _is_fault(entry):
+    elif kind_of(entry).is_fault:
         evidence.record("fault-effective-undone", fault=entry.id)
     return effective
 
@@ -114,4 +107,4 @@ def _is_effective(kube: Kube, namespace: str, entry: Entry) -> bool:
                 pass
     if deployments and not deployments_available(kube, namespace, deployments):
         return False
-    return entry.kind != templates.MISCONFIGURED or templates.is_effective_undone(kube, namespace, entry)
+    return kind_of(entry).is_effective_undone(kube, namespace, entry)

@@ -10,7 +10,7 @@ from gameday.ledger.book import LEDGER_NAME, Ledger
 from gameday.ledger.calls import LedgerError
 from gameday.ledger.entries import (
     ClearAnnotation,
-    ClearDelay,
+    ClearFault,
     DeleteMade,
     Entry,
     EntryError,
@@ -28,7 +28,7 @@ from gameday.ledger.undoing import Outcome, revert
 __all__ = [
     "LEDGER_NAME",
     "ClearAnnotation",
-    "ClearDelay",
+    "ClearFault",
     "DeleteMade",
     "Entry",
     "EntryError",

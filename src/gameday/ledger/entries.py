@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMAT = 2
+FORMAT = 3
 """The version of the entry format that this package writes and reads."""
 
 State = Literal["planned", "in-force"]
@@ -74,10 +74,10 @@ class DeleteMade:
 
 
 @dataclass(frozen=True)
-class ClearDelay:
+class ClearFault:
     """Take the fault of this entry's id out of the fault proxy before a Service."""
 
-    op: ClassVar[str] = "clear-delay"
+    op: ClassVar[str] = "clear-fault"
     service: str
 
 
@@ -103,9 +103,9 @@ class NoUndo:
     deployments: tuple[str, ...] = ()
 
 
-Operation = SetReplicas | SetSelector | SetConfig | DeleteMade | ClearDelay | ClearAnnotation | NoUndo
+Operation = SetReplicas | SetSelector | SetConfig | DeleteMade | ClearFault | ClearAnnotation | NoUndo
 _OPERATIONS: dict[str, type[Operation]] = {
-    kind.op: kind for kind in (SetReplicas, SetSelector, SetConfig, DeleteMade, ClearDelay, ClearAnnotation, NoUndo)
+    kind.op: kind for kind in (SetReplicas, SetSelector, SetConfig, DeleteMade, ClearFault, ClearAnnotation, NoUndo)
 }
 
 

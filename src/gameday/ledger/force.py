@@ -6,7 +6,7 @@ from gameday.kube import ApiException, Kube
 from gameday.ledger import objects
 from gameday.ledger.book import Ledger
 from gameday.ledger.calls import CONNECTION_ERRORS, find, said
-from gameday.ledger.entries import ClearAnnotation, ClearDelay, DeleteMade, Entry, NoUndo, Operation
+from gameday.ledger.entries import ClearAnnotation, ClearFault, DeleteMade, Entry, NoUndo, Operation
 from gameday.ledger.exchange import ExchangeError
 from gameday.ledger.proxies import FAULT_LABEL, PROXY_LABEL, ProxyControl
 
@@ -47,7 +47,7 @@ def _lost(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str
             found = objects.find_made(kube, namespace, operation)
             ours = found is not None and (found.metadata.labels or {}).get(FAULT_LABEL) == entry.id
             return "" if ours else f"{operation.kind.lower()} {namespace}/{operation.name} is gone or replaced"
-        case ClearDelay():
+        case ClearFault():
             service = find(kube.core.read_namespaced_service, operation.service, namespace)
             if service is None or PROXY_LABEL not in (service.spec.selector or {}):
                 return f"service {namespace}/{operation.service} no longer leads to its fault proxy"

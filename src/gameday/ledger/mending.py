@@ -10,7 +10,7 @@ from gameday.ledger.book import LEDGER_NAME
 from gameday.ledger.decisions import selector_change
 from gameday.ledger.entries import (
     ClearAnnotation,
-    ClearDelay,
+    ClearFault,
     DeleteMade,
     NoUndo,
     Operation,
@@ -52,7 +52,7 @@ def _arguments(operation: Operation) -> list[str]:
             arguments = _patch("configmap", operation.config_map, {"data": operation.old})
         case DeleteMade():
             arguments = ["delete", operation.kind.lower(), operation.name, "--ignore-not-found"]
-        case ClearDelay():
+        case ClearFault():
             arguments = ["rollout", "restart", f"deployment/{ProxyNames(operation.service).proxy}"]
         case ClearAnnotation():
             arguments = ["annotate", "pods", "--all", f"{operation.annotation}-"]

@@ -17,7 +17,7 @@ from gameday.ledger.calls import CONFLICT, LedgerError, persist, said, wait_unti
 from gameday.ledger.decisions import Decision, decide
 from gameday.ledger.entries import (
     ClearAnnotation,
-    ClearDelay,
+    ClearFault,
     DeleteMade,
     Entry,
     NoUndo,
@@ -127,7 +127,7 @@ def _undo(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str
             return note
         case DeleteMade():
             return _delete(kube, namespace, operation, entry.id)
-        case ClearDelay():
+        case ClearFault():
             return _clear(kube, namespace, operation, entry.id)
         case ClearAnnotation():
             refresh.clear(kube, namespace, operation.annotation)
@@ -189,12 +189,12 @@ def _delete(kube: Kube, namespace: str, operation: DeleteMade, fault_id: str) ->
     return f"{name} deleted"
 
 
-def _clear(kube: Kube, namespace: str, operation: ClearDelay, fault_id: str) -> str:
+def _clear(kube: Kube, namespace: str, operation: ClearFault, fault_id: str) -> str:
     where = f"the fault proxy before {namespace}/{operation.service}"
     if not proxy_exists(kube, namespace, operation.service):
-        return f"{where} is gone, and the delay with it"
+        return f"{where} is gone, and its fault with it"
     control = ProxyControl(kube, namespace, operation.service)
     control.clear(fault_id)
     if fault_id in control.faults():
         raise UndoError(f"{where}: still applies {fault_id} after it was told to drop it")
-    return f"{where} delays nothing any more"
+    return f"{where} applies it no more"

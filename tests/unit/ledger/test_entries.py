@@ -9,7 +9,7 @@ import pytest
 
 from gameday.ledger import (
     ClearAnnotation,
-    ClearDelay,
+    ClearFault,
     DeleteMade,
     Entry,
     EntryError,
@@ -26,7 +26,7 @@ OPERATIONS: list[Operation] = [
     SetSelector("web", "u2", {"app": "web"}, {"gameday.dev/fault-proxy": "web"}),
     SetConfig("mailer-config", "u3", {"a": "old", "b": None}, {"a": "new", "b": "made"}),
     DeleteMade("Deployment", "web-gameday-proxy"),
-    ClearDelay("catalog"),
+    ClearFault("catalog"),
     ClearAnnotation("refresh.gameday.dev/misconfigure-1"),
     NoUndo(("web", "cart")),
 ]
@@ -71,7 +71,7 @@ def entry_with(**changes: Any) -> str:
             entry_with(undo=[{"op": "set-replicas", "deployment": "a", "uid": "u", "old": True, "fault": 0}]),
             "old is 'True'",
         ),
-        (entry_with(undo=[{"op": "clear-delay", "service": ""}]), "expected a text"),
+        (entry_with(undo=[{"op": "clear-fault", "service": ""}]), "expected a text"),
         (entry_with(undo=[{"op": "clear-annotation", "annotation": "a/b"}]), "annotation is 'a/b'"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from gameday.ledger import (
     ClearAnnotation,
-    ClearDelay,
+    ClearFault,
     DeleteMade,
     NoUndo,
     Operation,
@@ -32,7 +32,7 @@ from gameday.ledger.mending import mend_command
             ["patch", "configmap", "c", "--type=merge", "-p", '{"data": {"k": "it\'s"}}'],
         ),
         (DeleteMade("Service", "s"), ["delete", "service", "s", "--ignore-not-found"]),
-        (ClearDelay("web"), ["rollout", "restart", "deployment/web-gameday-proxy"]),
+        (ClearFault("web"), ["rollout", "restart", "deployment/web-gameday-proxy"]),
         (ClearAnnotation("refresh.gameday.dev/a"), ["annotate", "pods", "--all", "refresh.gameday.dev/a-"]),
         (NoUndo(), ["get", "pods"]),
     ],
