@@ -9,7 +9,7 @@ ARGS ?=
 
 RECORDS := tests/contract/records
 
-.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube parity lint typecheck lock fuzz bench bench-pods statistics kills soak clean help
+.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube parity lint typecheck lock fuzz bench bench-pods statistics kills kills-real signals soak clean help
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -100,12 +100,18 @@ statistics: $(STAMP) ## how often the judge of rates is wrong, how soon it decid
 kills: $(STAMP) ## runs that are killed at 200 points, and what is left of them: nothing; writes docs/kills.md (half an hour); ARGS='--points N --seed N'
 	@$(BIN)/python -m tests.bench.kills --output docs/kills.md $(ARGS)
 
-soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (an hour and more); and kills, and parity, where there is a real cluster (as root)
+kills-real: $(STAMP) ## the same at 20 points on the real Kubernetes beside the checkout, where there is one (as root); writes docs/kills-real.md
+	@$(BIN)/python -m tests.e2e.realkube $(BIN)/python -m tests.bench.kills --context realkube --points 20 --output docs/kills-real.md $(ARGS)
+
+signals: $(STAMP) ## runs that are interrupted at 50 points; writes docs/signals.md (ten minutes); ARGS='--points N --seed N'
+	@$(BIN)/python -m tests.bench.kills.signals --output docs/signals.md $(ARGS)
+
+soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (an hour and more); kills, signals and, where there is a real cluster (as root), parity and kills there
 	@$(BIN)/python -m tests.bench.noise $(ARGS)
-	@$(MAKE) --no-print-directory kills ARGS=
+	@$(MAKE) --no-print-directory kills signals ARGS=
 	@why=$$($(BIN)/python -m tests.e2e.realkube 2>&1); case $$? in \
-	0) $(MAKE) --no-print-directory parity ARGS=;; \
-	2) echo "SKIPPED: parity, docs/parity.md stays as it was: $$why";; \
+	0) $(MAKE) --no-print-directory parity kills-real ARGS=;; \
+	2) echo "SKIPPED: parity and kills there, docs/parity.md and docs/kills-real.md stay as they were: $$why";; \
 	*) echo "$$why"; exit 1;; esac
 
 lock: ## resolve the lock file anew, for all supported Pythons (needs uv)

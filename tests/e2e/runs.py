@@ -26,9 +26,11 @@ EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
 SHOP = ["--context", "gameday-local", "--namespace", "shop"]
 
 
-def command(argv: list[str], environment: dict[str, str]) -> str:
+def command(argv: list[str], environment: dict[str, str], *, timeout_s: float = 60) -> str:
     """Run a command that must succeed; returns what it printed."""
-    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -54,10 +56,13 @@ def home_status(kube: Kube) -> int:
 def under_way(
     file: Path, environment: dict[str, str], report: Path, where: Sequence[str] = SHOP
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A run of an experiment, killed at the end if it has not ended. What it says goes to `said` in its report."""
+    """A run of an experiment, killed at the end if it has not ended. What it says goes to `said` in its report.
+
+    It leads a process group of its own.
+    """
     argv = [GAMEDAY, "run", str(file), *where, "--report", str(report)]
     with (report / "said").open("wb") as said:
-        runner = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=said, stderr=said)
+        runner = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=said, stderr=said, process_group=0)
     try:
         yield runner
     finally:

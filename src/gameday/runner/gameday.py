@@ -172,7 +172,10 @@ def new_run_id() -> str:
 
 @contextlib.contextmanager
 def handle_signals(stop: Stop) -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into one request to stop; further ones change nothing."""
+    """Turn SIGINT, SIGTERM and SIGHUP into one request to stop; further ones change nothing, not even at the end.
+
+    Once one was heard they stay ignored: what is left is to end with its exit code.
+    """
 
     def ask(number: int, _frame: Any) -> None:
         stop.ask(f"interrupted by {signal.Signals(number).name}", number)
@@ -182,7 +185,7 @@ def handle_signals(stop: Stop) -> Iterator[None]:
         yield
     finally:
         for number, handler in old.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if stop.signal_number else handler)
 
 
 def _entry(planned: Planned, result: Result | None) -> dict[str, Any]:

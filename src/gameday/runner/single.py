@@ -59,11 +59,12 @@ class Stop:
         self._event = threading.Event()
         self.reason: str | None = None
         self.signal_number: int | None = None
+        self.asked_at: float | None = None
 
     def ask(self, reason: str, signal_number: int | None = None) -> None:
         """Ask all to stop; safe in a signal handler."""
         if self.reason is None:
-            self.reason, self.signal_number = reason, signal_number
+            self.reason, self.signal_number, self.asked_at = reason, signal_number, time.time()
         self._event.set()
 
     def asked(self) -> bool:
@@ -231,6 +232,7 @@ class SingleRun:
         return child.exit_code() if begun or not running else None
 
     def _prove(self, before: dict[str, Any]) -> Proof:
+        self._facts |= {"stopped_at": self.stop.asked_at, "runner_undo_began_at": time.time()}
         patience_s = PATIENCE_S if self.target.lasting and self.target.alive() else 0.0
         proof = undo_and_prove(self.kube, self.namespace, before, patience_s=patience_s)
         if proof.unproven and not self.target.lasting and not self.target.alive():

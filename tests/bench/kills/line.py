@@ -46,12 +46,17 @@ class Line:
     Nothing else passes meanwhile; once it says True nothing ever does again.
     """
 
-    def __init__(self, server: str, cuts: Callable[[Write, When], bool]) -> None:
+    def __init__(
+        self, server: str, cuts: Callable[[Write, When], bool], certificate: tuple[str, str] | None = None
+    ) -> None:
+        """`certificate`: the files of the certificate and key by which the server knows its user, if it does so."""
         self._target = urlsplit(server)
         self._cuts = cuts
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._theirs = ssl.create_default_context()
-        self._theirs.check_hostname, self._theirs.verify_mode = False, ssl.CERT_NONE  # nothing leaves the loopback
+        self._theirs.check_hostname, self._theirs.verify_mode = False, ssl.CERT_NONE  # nothing leaves this machine
+        if certificate is not None:
+            self._theirs.load_cert_chain(*certificate)
         self._own, self.authority = _certificate()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

@@ -25,12 +25,12 @@ BASELINE_S, WINDOW_S = 1.5, 1.0
 
 @dataclass(frozen=True)
 class Point:
-    """The moment of one kill."""
+    """The moment at which one run is ended; `turn` counts those of its experiment, from 0."""
 
     experiment: str
     number: int
     when: When
-    guardian_too: bool
+    turn: int
 
     def hit(self, write: Write, when: When) -> bool:
         """Whether this write, on its way there or back, is the moment."""
@@ -38,10 +38,7 @@ class Point:
 
 
 def draw(writes: Mapping[str, Sequence[Write]], count: int, seed: int) -> list[Point]:
-    """`count` moments, the experiments in turn; of each all moments in random order before any comes again. Pure.
-
-    Of every four of an experiment one kills the guardian's pod too.
-    """
+    """`count` moments, the experiments in turn; of each all moments in random order before any comes again. Pure."""
     rng = random.Random(seed)
     names = sorted(writes)
     left: dict[str, list[Moment]] = {name: [] for name in names}
@@ -50,7 +47,7 @@ def draw(writes: Mapping[str, Sequence[Write]], count: int, seed: int) -> list[P
         name = names[turn % len(names)]
         left[name] = left[name] or _shuffled(writes[name], rng)
         number, when = left[name].pop()
-        points.append(Point(name, number, when, guardian_too=turn // len(names) % 4 == 3))
+        points.append(Point(name, number, when, turn // len(names)))
     return points
 
 

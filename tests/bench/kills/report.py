@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 from tests.bench.kills.trial import OBJECTS_S, SERVES_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from tests.bench.kills.line import Write
-    from tests.bench.kills.points import Point
+    from tests.bench.kills.matrix import Matrix
     from tests.bench.kills.trial import Result
 
 __all__ = ["page"]
 
 
 _WHAT = (
-    "`python -m tests.bench.kills --points {count} --seed {seed}`, {minutes:.0f} min. SIGKILL of a run and all its "
+    "`{command}`, {minutes:.0f} min. SIGKILL of a run and all its "
     "processes, at one of its writes to the API: before the server got it, or before its answer came back. Of every "
     "four kills one took the guardian's pod too. Then, on a cluster that lives on: every object as it was within "
-    f"{OBJECTS_S:g} s, the shop serving within {SERVES_S:g} s more."
+    f"{OBJECTS_S:g} s, and within {SERVES_S:g} s more the shop serving: Deployments available, the mailer by its true "
+    "configuration, the home page no fallback."
 )
 _COLUMNS = (
     "experiment", "its writes", "kills", "at different moments", "with entries in the ledger",
@@ -30,19 +28,10 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def page(
-    results: Sequence[Result],
-    missed: Sequence[Point],
-    writes: Mapping[str, Sequence[Write]],
-    seed: int,
-    took_s: float,
-) -> str:
+def page(matrix: Matrix[Result], command: str, took_s: float) -> str:
     """The page: a table by experiment, then whatever was not as it must be."""
-    lines = [
-        "# Runs that were killed",
-        "",
-        _WHAT.format(count=len(results) + len(missed), seed=seed, minutes=took_s / 60),
-    ]
+    results, missed, writes = matrix.results, matrix.missed, matrix.writes
+    lines = ["# Runs that were killed", "", _WHAT.format(command=command, minutes=took_s / 60)]
     lines += ["", f"| {' | '.join(_COLUMNS)} |", f"|{' --- |' * len(_COLUMNS)}"]
     by_name: dict[str, list[Result]] = defaultdict(list)
     for result in results:
@@ -56,7 +45,7 @@ def page(
             sum(bool(one.problem) for one in some),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(map(str, cells))} |")
-    both = [one for one in results if one.point.guardian_too]
+    both = [one for one in results if one.guardian_too]
     if both:
         most = max(one.restored_s for one in both)
         lines += ["", f"With the guardian's pod: {len(both)} kills, restored after at most {most:.1f} s."]

@@ -1,0 +1,101 @@
+"""Many points over several shops: each shop takes one after the other, and each comes to a result."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from tests.bench.kills.points import Point, draw, shortened
+from tests.bench.kills.shop import embedded, real
+from tests.e2e.runs import EXPERIMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.bench.kills.line import Write
+    from tests.bench.kills.shop import Shop
+
+__all__ = ["Judged", "Matrix", "run"]
+
+
+class Judged(Protocol):
+    """What came of one point."""
+
+    @property
+    def point(self) -> Point:
+        """Where it was."""
+
+    @property
+    def write(self) -> str:
+        """At which write."""
+
+    @property
+    def problem(self) -> str:
+        """What was not as it must be, in words; empty when nothing was."""
+
+
+R = TypeVar("R", bound=Judged)
+
+
+@dataclass
+class Matrix(Generic[R]):
+    """The points that are left, and what came of the others; `missed` are those to which their runs never came."""
+
+    left: list[Point]
+    writes: dict[str, list[Write]]
+    results: list[R] = field(default_factory=list)
+    missed: list[Point] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was amiss, and of all points at most a tenth missed: how often pods are killed varies."""
+        bad = self.broken or self.left or any(one.problem for one in self.results)
+        return bool(self.results) and not bad and len(self.missed) <= len(self.results) / 10
+
+    def work(self, shop: Shop, files: dict[str, Path], trial: Callable[[Shop, Path, Point], R | None]) -> None:
+        """Take one point after the other."""
+        while (point := self._next()) is not None:
+            try:
+                result = trial(shop, files[point.experiment], point)
+            except Exception as problem:  # noqa: BLE001  # a guarded thread: it fails the whole
+                self.broken.append(f"{point}: {type(problem).__name__}: {problem}")
+                return
+            with self._lock:
+                if result is None:
+                    self.missed.append(point)
+                    continue
+                self.results.append(result)
+            print(f"{len(self.results)}: {point.experiment}, {point.when} {result.write}: {result}", flush=True)
+
+    def _next(self) -> Point | None:
+        with self._lock:
+            return self.left.pop(0) if self.left else None
+
+
+def run(
+    trial: Callable[[Shop, Path, Point], R | None], folder: Path, *, points: int, shops: int, seed: int, context: str
+) -> Matrix[R]:
+    """Put the shops up (one, in a real cluster that `context` names, if it does), survey, try, take them down."""
+    files = {file.stem: shortened(file, folder) for file in EXPERIMENTS}
+    with ExitStack() as up:
+        there = []
+        for number in range(1 if context else shops):
+            place = folder / f"shop-{number}"
+            place.mkdir()
+            there.append(up.enter_context(real(place, context) if context else embedded(place)))
+        writes = {name: there[0].survey(file) for name, file in files.items()}
+        for name, seen in writes.items():
+            print(f"{name}: {len(seen)} writes: {dict(Counter(map(str, seen)))}", flush=True)
+        matrix: Matrix[R] = Matrix(draw(writes, points, seed), writes)
+        workers = [threading.Thread(target=matrix.work, args=(one, files, trial)) for one in there]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    return matrix
