@@ -9,7 +9,7 @@ ARGS ?=
 
 RECORDS := tests/contract/records
 
-.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube parity lint typecheck lock fuzz bench bench-pods statistics kills kills-real signals soak clean help
+.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube parity lint typecheck lock fuzz bench bench-pods bench-faultproxy statistics kills kills-real signals soak clean help
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ bench: $(STAMP) ## the start of pods, within bounds; and the embedded API beside
 
 bench-pods: $(STAMP) ## the start of pods alone: figures, and exit 1 beyond the bounds (a minute); ARGS='--pods N'
 	@$(BIN)/python -m tests.bench.pods $(ARGS)
+
+bench-faultproxy: $(STAMP) ## what a fault proxy costs, how soon a fault is there and gone, within bounds; writes docs/bench-faultproxy.md
+	@$(BIN)/python -m tests.bench.faultproxy --output docs/bench-faultproxy.md $(ARGS)
 
 statistics: $(STAMP) ## how often the judge of rates is wrong, how soon it decides, by simulation; writes docs/statistics.md (a minute)
 	@$(BIN)/python -m tests.bench.coverage_of_bounds --output docs/statistics.md $(ARGS)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 GAMEDAY = str(Path(sys.executable).parent / "gameday")
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
+FAULT_KINDS = sorted((ROOT / "tests" / "experiments").glob("*.yaml"))
+"""One experiment for each kind of fault that the catalogue has not."""
 SHOP = ["--context", "gameday-local", "--namespace", "shop"]
 
 

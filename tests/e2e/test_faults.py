@@ -21,7 +21,7 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 
 from gameday import evidence
-from gameday.activities import guard, network, pods, templates, undo
+from gameday.activities import guard, insertion, network, pods, templates, undo
 from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import Kube, connect
 from gameday.ledger import Ledger, SetConfig, differences, revert, snapshot, still_in_force
@@ -57,7 +57,7 @@ http.server.ThreadingHTTPServer((os.environ.get('POD_IP', '0.0.0.0'), 8080), Han
 KILLED_AT = """
 import os, signal, sys
 from kubernetes.client.rest import RESTClientObject
-from gameday.activities import network, pods, undo
+from gameday.activities import insertion, network, pods, undo
 send, writes = RESTClientObject.request, 0
 def request(self, method, *args, **kwargs):
     global writes
@@ -197,8 +197,8 @@ def test_scale_to_zero_and_back(kube: Kube, shop: str) -> None:
 def test_a_delay_through_the_fault_proxy(kube: Kube, shop: str) -> None:
     """Traffic goes through the proxy, a delay shows and is counted, and all of it goes away again."""
     host = address(kube, shop, "web")
-    inserted = network.insert_fault_proxy(shop, "web")
-    assert network.insert_fault_proxy(shop, "web")["fault"] == inserted["fault"]
+    inserted = insertion.insert_fault_proxy(shop, "web")
+    assert insertion.insert_fault_proxy(shop, "web")["fault"] == inserted["fault"]
     kept = http.client.HTTPConnection(host, 8080, timeout=10)
     kept.request("GET", "/state")
     kept.getresponse().read()
@@ -212,10 +212,10 @@ def test_a_delay_through_the_fault_proxy(kube: Kube, shop: str) -> None:
     undo.record_touch(shop)
     assert recorded("fault-touched")[-1]["count"] == 2
     assert recorded("fault-touched")[-1]["fault"] == done["fault"]
-    assert [o["ok"] for o in network.undo_delay(shop, "web")] == [True]
+    assert [o["ok"] for o in network.clear_faults(shop, "web")] == [True]
     assert ask(host)[1] < 0.3
-    assert [o["ok"] for o in network.remove_fault_proxy(shop, "web")] == [True]
-    assert network.remove_fault_proxy(shop, "web") == []
+    assert [o["ok"] for o in insertion.remove_fault_proxy(shop, "web")] == [True]
+    assert insertion.remove_fault_proxy(shop, "web") == []
     assert wait_until(lambda: answers(host), 5)
 
 
@@ -243,7 +243,7 @@ def test_a_proxy_comes_and_goes_without_a_failed_request(kube: Kube, shop: str) 
     shopper = threading.Thread(target=go_on_asking)
     shopper.start()
     try:
-        network.insert_fault_proxy(shop, "web")
+        insertion.insert_fault_proxy(shop, "web")
         undo.revert_faults(shop)
         enough = len(asked) + 50
         assert wait_until(lambda: len(asked) >= enough, 20)
@@ -309,7 +309,7 @@ def test_the_guard_refuses(kube: Kube, shop: str) -> None:
 def test_a_selector_that_somebody_else_put_back_is_noticed(kube: Kube, shop: str) -> None:
     """The proxy still delays, but nobody is led to it any more: that fault is not in force."""
     before = kube.core.read_namespaced_service("web", shop).spec.selector
-    network.insert_fault_proxy(shop, "web")
+    insertion.insert_fault_proxy(shop, "web")
     done = network.delay_requests(shop, "web", 50)
     led = kube.core.read_namespaced_service("web", shop).spec.selector
     put_back = {**dict.fromkeys(led), **before}
@@ -384,7 +384,7 @@ def test_a_killed_scaling_is_undone_from_the_ledger(kube: Kube, shop: str, when:
 def test_a_killed_insertion_is_undone_from_the_ledger(kube: Kube, shop: str, write: int, when: str) -> None:
     """Wherever the process dies on its way to a proxy, reverting restores every object and traffic flows."""
     before = snapshot(kube, shop)
-    assert run_killed(f"network.insert_fault_proxy({shop!r}, 'web')", write, when) == -signal.SIGKILL
+    assert run_killed(f"insertion.insert_fault_proxy({shop!r}, 'web')", write, when) == -signal.SIGKILL
     assert [o for o in revert(kube, shop) if not o.ok] == []
     assert differences(before, snapshot(kube, shop)) == []
     assert wait_until(lambda: answers(address(kube, shop, "web")), 5)
@@ -394,7 +394,7 @@ def test_a_killed_insertion_is_undone_from_the_ledger(kube: Kube, shop: str, wri
 def test_a_killed_undo_is_finished_by_the_next(kube: Kube, shop: str, when: str) -> None:
     """Reverting may die anywhere too: whoever comes next finishes it."""
     before = snapshot(kube, shop)
-    network.insert_fault_proxy(shop, "web")
+    insertion.insert_fault_proxy(shop, "web")
     deaths = 0
     while run_killed(f"undo.revert_faults({shop!r})", 1 if when == "after" else 2, when) == -signal.SIGKILL:
         deaths += 1  # each time one write further
@@ -405,7 +405,7 @@ def test_a_killed_undo_is_finished_by_the_next(kube: Kube, shop: str, when: str)
 
 def test_a_proxy_that_does_not_answer_ends_with_its_delay(kube: Kube, shop: str) -> None:
     """A delay whose proxy cannot be reached any more is undone by taking the proxy away."""
-    network.insert_fault_proxy(shop, "web")
+    insertion.insert_fault_proxy(shop, "web")
     network.delay_requests(shop, "web", 5000)
     kube.core.delete_namespaced_service("web-gameday-control", shop, _preload_content=False)
     assert [o for o in revert(kube, shop) if not o.ok] == []

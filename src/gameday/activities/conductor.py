@@ -96,7 +96,7 @@ class Conductor:
         self.lease = None
 
     def _let_shoppers_in(self, kube: Kube, settings: Settings) -> None:
-        from gameday.activities.network import insert_fault_proxy  # late: only when there is something to insert
+        from gameday.activities.insertion import insert_fault_proxy  # late: only when there is something to insert
 
         url = reach.shop_url(kube, settings.namespace)
         if not reach.is_certain():

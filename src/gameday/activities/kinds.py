@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gameday.activities import network, templates
+from gameday.activities import insertion, network, templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +39,8 @@ class Kind:
 
 
 _KINDS = {
-    network.INSERTED: Kind(is_fault=False),
-    network.DELAYED: Kind(touched=network.touched),
+    insertion.INSERTED: Kind(is_fault=False),
+    **dict.fromkeys(network.KINDS, Kind(touched=network.touched)),
     templates.MISCONFIGURED: Kind(templates.touched, templates.is_effective_undone),
 }
 

@@ -1,137 +1,152 @@
-"""Faults of the network between a Service and its endpoints, with no privilege: a proxy pod stands between them."""
+"""Faults of the network between a Service and its endpoints, with no privilege: a proxy pod stands between them.
+
+All of them need the fault proxy that the control puts there before the baseline (`faultproxies`), or
+`gameday.activities.insertion.insert_fault_proxy`. They are in force at once, on connections that are open already too,
+confirmed by the proxy, which counts what each touches: recorded as `fault-touched`. A Service has one at a time.
+"""
 
 from __future__ import annotations
 
-import secrets
-import socket
-import time
+import os
 from typing import TYPE_CHECKING, Any
 
 from chaoslib.exceptions import ActivityFailed
 
-from gameday import evidence, reach
+from gameday import evidence
 from gameday.activities import proxied
 from gameday.activities.fault import EXPECTED, Fault, activity, attack
-from gameday.activities.guard import NotAllowedError
-from gameday.activities.targets import is_available, ready_endpoints
+from gameday.activities.targets import is_ready
 from gameday.kube import connect_from_environment
-from gameday.ledger import ClearFault, DeleteMade, Entry, Ledger, SetSelector, new_fault_id, revert
-from gameday.ledger.calls import find, persist, said, wait_until
-from gameday.ledger.lease import holder_of_this_run
-from gameday.ledger.proxies import PROXY_LABEL, ProxyControl, ProxyNames
+from gameday.ledger import ClearFault, Entry, Ledger, revert
+from gameday.ledger.calls import find, persist, said
+from gameday.ledger.proxies import ProxyControl
 
 if TYPE_CHECKING:
     from gameday.kube import Kube
 
-__all__ = ["delay_requests", "insert_fault_proxy", "remove_fault_proxy", "undo_delay"]
+__all__ = ["abort_requests", "blackhole", "clear_faults", "delay_requests", "reset_connections", "throttle"]
 
-INSERTED = "insert-fault-proxy"
-DELAYED = "delay-requests"
-_TEST_CONNECTS = 3
-
-
-@activity(INSERTED)
-def insert_fault_proxy(namespace: str, service: str, timeout_s: float = 90.0, ttl_s: float = 1200.0) -> dict[str, Any]:
-    """Put a fault proxy, with no fault set, between a Service and its endpoints: before the baseline.
-
-    Undone by `remove_fault_proxy` or `gameday.activities.undo.revert_faults`. A Service that has its proxy
-    already keeps it. Refuses by name what is not supported: headless, ExternalName, selectorless, UDP, session
-    affinity, traffic policy Local, target ports below 1024. Established connections stay where they are until
-    their clients renew them. `timeout_s`: for the proxy to carry the traffic. Returns {fault, service, proof}.
-    """
-    kube = attack(namespace)
-    present = _entries(kube, namespace, INSERTED, service)
-    if present and present[0].state == "in-force":
-        return {"fault": present[0].id, "service": service, "proof": present[0].proof}
-    found = find(kube.core.read_namespaced_service, service, namespace)
-    why = "there is no such Service" if found is None else proxied.refusal(kube.plain(found))
-    if why is not None:
-        raise NotAllowedError(f"service {namespace}/{service}: no fault proxy can stand before it: {why}")
-    plain = kube.plain(found)
-    entry = _plan_insertion(plain, ttl_s)
-    ledger = Ledger(kube, namespace)
-    ledger.write(entry)
-    deadline = time.monotonic() + timeout_s
-    _create(kube, namespace, plain, entry.id)
-    _await_ready(kube, namespace, service, deadline)
-    persist(kube.core.patch_namespaced_service, service, namespace, _patch_now(kube, namespace, plain))
-    proof = _await_traffic(kube, namespace, plain, deadline)
-    ledger.confirm(entry.id)
-    evidence.record("note", text=f"fault proxy {entry.id} stands before {namespace}/{service}, with no fault set")
-    return {"fault": entry.id, "service": service, "proof": proof}
+DELAYED, THROTTLED, RESET = "delay-requests", "throttle", "reset-connections"
+BLACKHOLED, ABORTED = "blackhole", "abort-requests"
+KINDS = (DELAYED, THROTTLED, RESET, BLACKHOLED, ABORTED)
 
 
 @activity(DELAYED)
 def delay_requests(
-    namespace: str, service: str, latency_ms: float, jitter_ms: float = 0.0, ttl_s: float = 300.0
+    namespace: str,
+    service: str,
+    latency_ms: float,
+    jitter_ms: float = 0.0,
+    share: float = 1.0,
+    clients: str | None = None,
+    seed: int | None = None,
+    ttl_s: float = 300.0,
 ) -> dict[str, Any]:
     """Delay what clients send to a Service by `latency_ms`, plus or minus up to `jitter_ms`.
 
-    Undone by `undo_delay` or `gameday.activities.undo.revert_faults`, and by the proxy itself after `ttl_s` seconds.
-    Needs the fault proxy that `insert_fault_proxy` put there before the baseline. In force at once, on connections
-    that are open already too, and confirmed by the proxy, which also counts what the delay touches: that is
-    recorded as `fault-touched`. Returns {fault, kind, target, proof}.
+    Undone by `clear_faults` or `gameday.activities.undo.revert_faults`, and by the proxy itself after `ttl_s` seconds.
+    With a `share` below 1 only that share of HTTP/1.1 requests is delayed, chosen by `seed` (default $GAMEDAY_SEED).
+    `clients`: a label selector of pods that must all be seen by the fault, or it counts as not having touched traffic:
+    connections that were open before the proxy came pass it by. Returns {fault, kind, target, proof}.
     """
-    kube = attack(namespace)
-    found = find(kube.core.read_namespaced_service, service, namespace)
-    if found is None or found.spec.selector != proxied.proxy_selector(service):
-        raise ActivityFailed(
-            f"service {namespace}/{service}: does not lead to a fault proxy, expected one since before the baseline; "
-            f"add it to the control's `faultproxies`"
-        )
-    control = ProxyControl(kube, namespace, service)
-    fault = Fault(kube, namespace, DELAYED)
-    target = {"kind": "Service", "name": service, "uid": found.metadata.uid}
-    fault.plan(target, [ClearFault(service)], matched=1, ttl_s=ttl_s)
-    control.set({"id": fault.id, "latency_ms": latency_ms, "jitter_ms": jitter_ms, "ttl_s": ttl_s})
-    applied = control.faults().get(fault.id)
-    if applied is None:
-        raise ActivityFailed(f"service {namespace}/{service}: the fault proxy took {fault.id} but does not apply it")
-    return fault.in_force(**applied)
+    what = {"kind": "delay", "latency_ms": latency_ms, "jitter_ms": jitter_ms, "share": share, "seed": _seed(seed)}
+    return _set(namespace, service, DELAYED, what, clients, ttl_s)
 
 
-@activity("undo-delay", undoes=True)
-def undo_delay(namespace: str, service: str) -> list[dict[str, Any]]:
-    """Take the delays before a Service out again. Idempotent: none there is fine. Returns the outcomes."""
+@activity(THROTTLED)
+def throttle(
+    namespace: str, service: str, bytes_per_s: float, clients: str | None = None, ttl_s: float = 300.0
+) -> dict[str, Any]:
+    """Let at most `bytes_per_s` through on each connection to a Service, in each direction.
+
+    Undone by `clear_faults` or `gameday.activities.undo.revert_faults`, and by the proxy itself after `ttl_s` seconds.
+    `clients`: as for `delay_requests`. Returns {fault, kind, target, proof}.
+    """
+    return _set(namespace, service, THROTTLED, {"kind": "throttle", "bytes_per_s": bytes_per_s}, clients, ttl_s)
+
+
+@activity(RESET)
+def reset_connections(
+    namespace: str,
+    service: str,
+    share: float = 1.0,
+    clients: str | None = None,
+    seed: int | None = None,
+    ttl_s: float = 300.0,
+) -> dict[str, Any]:
+    """Reset (TCP RST) a `share` of the connections to a Service: of those that are open, and of each new one.
+
+    Undone by `clear_faults` or `gameday.activities.undo.revert_faults`, and by the proxy itself after `ttl_s` seconds;
+    what was reset is not brought back. `clients`, `seed`: as for `delay_requests`.
+    Returns {fault, kind, target, proof}.
+    """
+    return _set(namespace, service, RESET, {"kind": "reset", "share": share, "seed": _seed(seed)}, clients, ttl_s)
+
+
+@activity(BLACKHOLED)
+def blackhole(namespace: str, service: str, clients: str | None = None, ttl_s: float = 300.0) -> dict[str, Any]:
+    """Let nothing through to a Service or back; connects succeed, and then nobody answers.
+
+    Undone by `clear_faults` or `gameday.activities.undo.revert_faults`, and by the proxy itself after `ttl_s` seconds;
+    what was held back then goes on. `clients`: as for `delay_requests`. Returns {fault, kind, target, proof}.
+    """
+    return _set(namespace, service, BLACKHOLED, {"kind": "blackhole"}, clients, ttl_s)
+
+
+@activity(ABORTED)
+def abort_requests(
+    namespace: str,
+    service: str,
+    status: int = 503,
+    share: float = 1.0,
+    clients: str | None = None,
+    seed: int | None = None,
+    ttl_s: float = 300.0,
+) -> dict[str, Any]:
+    """Answer a `share` of the HTTP/1.1 requests to a Service with `status` (400 to 599); they do not reach it.
+
+    Undone by `clear_faults` or `gameday.activities.undo.revert_faults`, and by the proxy itself after `ttl_s` seconds.
+    The answer is problem+json with the header X-Gameday-Fault. `clients`, `seed`: as for `delay_requests`. Returns
+    {fault, kind, target, proof}.
+    """
+    what = {"kind": "abort", "status": status, "share": share, "seed": _seed(seed)}
+    return _set(namespace, service, ABORTED, what, clients, ttl_s)
+
+
+@activity("clear-faults", undoes=True)
+def clear_faults(namespace: str, service: str) -> list[dict[str, Any]]:
+    """Take the faults before a Service out of its proxy. Idempotent: none there is fine. Returns the outcomes."""
     kube = connect_from_environment()
-    delays = _entries(kube, namespace, DELAYED, service)
-    for entry in delays:
+    found = entries(kube, namespace, service, *KINDS)
+    for entry in found:
         touched(kube, namespace, entry)
-    return _undo(kube, namespace, {entry.id for entry in delays}, undone=True)
-
-
-@activity("remove-fault-proxy", undoes=True)
-def remove_fault_proxy(namespace: str, service: str) -> list[dict[str, Any]]:
-    """Lead a Service to its own endpoints again and delete the proxy. Idempotent. Returns the outcomes.
-
-    Undoes `insert_fault_proxy`; delays inside the proxy are undone first.
-    """
-    outcomes = undo_delay(namespace, service)
-    kube = connect_from_environment()
-    inserted = {entry.id for entry in _entries(kube, namespace, INSERTED, service)}
-    return outcomes + _undo(kube, namespace, inserted, undone=False)
+    return undo(kube, namespace, {entry.id for entry in found}, undone=True)
 
 
 def touched(kube: Kube, namespace: str, entry: Entry) -> None:
-    """Record how many messages a delay has touched so far, as the proxy counts them; a note when it cannot be asked."""
+    """Record what a fault has touched so far, as the proxy counts it; a note when it cannot be asked.
+
+    Where the fault names its clients and one of them was not seen, the count is 0: it may have gone past the proxy.
+    """
     try:
         counted = ProxyControl(kube, namespace, str(entry.target["name"])).stats()["faults"].get(entry.id, {})
+        unseen = _unseen(kube, namespace, entry.proof.get("clients"), counted.get("clients") or {})
     except EXPECTED as problem:
-        evidence.record("note", fault=entry.id, text=f"what the delay touched cannot be read: {said(problem)}")
+        evidence.record("note", fault=entry.id, text=f"what the fault touched cannot be read: {said(problem)}")
         return
-    count = int(counted.get("messages", 0))
-    details = {key: counted.get(key, 0) for key in ("requests", "bytes")}
-    evidence.record(
-        "fault-touched", fault=entry.id, kind=DELAYED, count=count, clients=counted.get("clients"), **details
-    )
+    count = 0 if unseen else int(counted.get("messages", 0))
+    details = {key: counted.get(key, 0) for key in ("messages", "requests", "connections", "bytes", "clients")}
+    evidence.record("fault-touched", fault=entry.id, kind=entry.kind, count=count, unseen=unseen, **details)
 
 
-def _entries(kube: Kube, namespace: str, kind: str, service: str) -> list[Entry]:
-    entries, _ = Ledger(kube, namespace).read()
-    return [e for e in entries if e.kind == kind and e.target.get("name") == service]
+def entries(kube: Kube, namespace: str, service: str, *kinds: str) -> list[Entry]:
+    """What the ledger holds of these kinds on a Service, newest first. Raises LedgerError."""
+    found, _ = Ledger(kube, namespace).read()
+    return [e for e in found if e.kind in kinds and e.target.get("name") == service]
 
 
-def _undo(kube: Kube, namespace: str, ids: set[str], *, undone: bool) -> list[dict[str, Any]]:
+def undo(kube: Kube, namespace: str, ids: set[str], *, undone: bool) -> list[dict[str, Any]]:
+    """Undo these entries, and record it for those that are faults (`undone`). Raises ActivityFailed, with the mend."""
     outcomes = revert(kube, namespace, only=lambda entry: entry.id in ids) if ids else []
     ours = [o for o in outcomes if o.fault in ids]
     for outcome in ours:
@@ -143,106 +158,36 @@ def _undo(kube: Kube, namespace: str, ids: set[str], *, undone: bool) -> list[di
     return [{"fault": o.fault, "ok": o.ok, "detail": o.detail} for o in ours]
 
 
-def _plan_insertion(service: dict[str, Any], ttl_s: float) -> Entry:
-    """The entry of the insertion. Its order is the order of the undo: the selector first, then what it led to."""
-    name, uid = service["metadata"]["name"], service["metadata"]["uid"]
-    names = ProxyNames(name)
-    undo = (
-        SetSelector(name, uid, dict(service["spec"]["selector"]), proxied.proxy_selector(name)),
-        DeleteMade("Deployment", names.proxy),
-        DeleteMade("Service", names.control),
-        DeleteMade("Service", names.origin),
-        DeleteMade("Secret", names.proxy),
-    )
-    target = {"kind": "Service", "name": name, "uid": uid}
-    return Entry(new_fault_id(INSERTED), INSERTED, undo, target, ttl_s=ttl_s, holder=holder_of_this_run())
-
-
-def _create(kube: Kube, namespace: str, service: dict[str, Any], fault_id: str) -> None:
-    name, made = service["metadata"]["name"], proxied.routes(service["spec"]["ports"])
-    core = kube.core
-    secret = proxied.secret_object(name, fault_id, secrets.token_urlsafe(24))
-    core.create_namespaced_secret(namespace, secret, _request_timeout=5)
-    origin = core.create_namespaced_service(namespace, proxied.origin_object(service, fault_id), _request_timeout=5)
-    control = proxied.control_object(name, fault_id, proxied.control_port(made))
-    core.create_namespaced_service(namespace, control, _request_timeout=5)
-    beside = kube.plain(persist(kube.apps.list_namespaced_deployment, namespace))["items"]
-    image = proxied.proxy_image(beside)
-    deployment = proxied.deployment_object(name, fault_id, made, origin.spec.cluster_ip, image)
-    kube.apps.create_namespaced_deployment(namespace, deployment, _request_timeout=5)
-
-
-def _await_ready(kube: Kube, namespace: str, service: str, deadline: float) -> None:
-    """Wait for the proxy's pod and its control line, and for the origin to have endpoints."""
-    names = ProxyNames(service)
-
-    def ready() -> bool:
-        deployment = find(kube.apps.read_namespaced_deployment, names.proxy, namespace)
-        return (
-            deployment is not None
-            and is_available(deployment)
-            and bool(ready_endpoints(kube, namespace, names.control))
-            and bool(ready_endpoints(kube, namespace, names.origin))
-        )
-
-    if not wait_until(ready, deadline - time.monotonic()):
-        image = _image(kube, namespace, names.proxy)
+def _set(
+    namespace: str, service: str, kind: str, what: dict[str, Any], clients: str | None, ttl_s: float
+) -> dict[str, Any]:
+    """Set a fault in the proxy before a Service. Raises ActivityFailed when there is none, or it does not take it."""
+    kube = attack(namespace)
+    found = find(kube.core.read_namespaced_service, service, namespace)
+    if found is None or found.spec.selector != proxied.proxy_selector(service):
         raise ActivityFailed(
-            f"deployment {namespace}/{names.proxy}: the fault proxy (image {image}) is not ready in time, or {service} "
-            f"has no ready pod behind it; see kubectl -n {namespace} describe pods -l {PROXY_LABEL}={service}"
+            f"service {namespace}/{service}: does not lead to a fault proxy, expected one since before the baseline; "
+            f"add it to the control's `faultproxies`"
         )
     control = ProxyControl(kube, namespace, service)
-    if not wait_until(lambda: _answers(control), deadline - time.monotonic()):
-        control.stats()  # says by its exception what is wrong
+    fault = Fault(kube, namespace, kind)
+    target = {"kind": "Service", "name": service, "uid": found.metadata.uid}
+    proof = {"clients": clients} if clients else {}
+    fault.plan(target, [ClearFault(service)], matched=1, ttl_s=ttl_s, proof=proof)
+    control.set({"id": fault.id, "ttl_s": ttl_s, **what})
+    applied = control.faults().get(fault.id)
+    if applied is None:
+        raise ActivityFailed(f"service {namespace}/{service}: the fault proxy took {fault.id} but does not apply it")
+    return fault.in_force(applied=applied)
 
 
-def _image(kube: Kube, namespace: str, proxy: str) -> str:
-    found = find(kube.apps.read_namespaced_deployment, proxy, namespace)
-    return found.spec.template.spec.containers[0].image if found is not None else "unknown: it is gone"
+def _unseen(kube: Kube, namespace: str, selector: str | None, seen: dict[str, int]) -> list[str]:
+    """The ready pods that match the selector and from whose address nothing has come."""
+    if not selector:
+        return []
+    pods = persist(kube.core.list_namespaced_pod, namespace, label_selector=selector).items
+    return sorted(pod.metadata.name for pod in pods if is_ready(pod) and pod.status.pod_ip not in seen)
 
 
-def _answers(control: ProxyControl) -> bool:
-    try:
-        control.stats()
-    except EXPECTED:
-        return False
-    return True
-
-
-def _patch_now(kube: Kube, namespace: str, planned: dict[str, Any]) -> dict[str, Any]:
-    """The selector's patch against the Service as it is now; ActivityFailed when its selector is not as planned."""
-    now = kube.plain(persist(kube.core.read_namespaced_service, planned["metadata"]["name"], namespace))
-    if now["spec"].get("selector") != planned["spec"]["selector"]:
-        raise ActivityFailed(
-            f"service {namespace}/{planned['metadata']['name']}: its selector was changed by somebody else; run again"
-        )
-    return proxied.selector_patch(now)
-
-
-def _await_traffic(kube: Kube, namespace: str, service: dict[str, Any], deadline: float) -> dict[str, Any]:
-    """Wait until only the proxy is behind the Service and a row of connects through it all reach the proxy."""
-    name = service["metadata"]["name"]
-    control = ProxyControl(kube, namespace, name)
-    proxies = {one.ip for one in ready_endpoints(kube, namespace, ProxyNames(name).control)}
-
-    def through() -> bool:
-        if {one.ip for one in ready_endpoints(kube, namespace, name)} != proxies:
-            return False
-        return all(_passes(control, reach.service_address(kube, namespace, name)) for _ in range(_TEST_CONNECTS))
-
-    if not wait_until(through, deadline - time.monotonic()):
-        raise ActivityFailed(
-            f"service {namespace}/{name}: its traffic does not go through the fault proxy in time; connections to "
-            f"it must be possible from where this runs (by {reach.way(kube, service['spec']['clusterIP'])})"
-        )
-    return {"test_connects": _TEST_CONNECTS, "proxy_addresses": sorted(proxies)}
-
-
-def _passes(control: ProxyControl, address: tuple[str, int]) -> bool:
-    """Whether a connect to the Service makes the proxy's count of connections rise."""
-    before = control.stats()["connections"]
-    try:
-        with socket.create_connection(address, timeout=2):
-            return wait_until(lambda: control.stats()["connections"] > before, 0.5, every_s=0.02)
-    except OSError:
-        return False
+def _seed(given: int | None) -> int:
+    return given if given is not None else int(os.environ.get("GAMEDAY_SEED") or 0)

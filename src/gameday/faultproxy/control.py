@@ -12,10 +12,10 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gameday.faultproxy.faults import Delay, FaultError
+from gameday.faultproxy.faults import FaultError, read
 
 if TYPE_CHECKING:
-    from gameday.faultproxy.faults import Faults
+    from gameday.faultproxy.force import Faults
     from gameday.faultproxy.relay import Totals
 
 READ_TIMEOUT_S = 5.0
@@ -77,7 +77,7 @@ class Control:
 
     def _set(self, body: bytes) -> Answer:
         try:
-            self._faults.set(Delay.from_json(json.loads(body)))
+            self._faults.set(read(json.loads(body)))
         except FaultError as problem:
             return (409 if "in force" in str(problem) else 400), {"error": str(problem)}
         except (ValueError, RecursionError) as problem:

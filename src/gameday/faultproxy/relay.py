@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gameday.faultproxy.faults import begins_request
+from gameday.faultproxy.requests import TooLargeError, answer, begins_request, consume
 
 if TYPE_CHECKING:
-    from gameday.faultproxy.faults import Delay, Faults
+    from gameday.faultproxy.faults import Direction, Fault
+    from gameday.faultproxy.force import Faults
 
 CHUNK = 65_536
 BACKLOG = 32
@@ -36,7 +38,8 @@ class Totals:
     bytes_down: int = 0
 
 
-Held = tuple[float, bytes, "Delay | None"]
+Held = tuple[float, bytes, "Fault | None"]
+"""When a chunk may go on, the chunk, and the fault that touches it."""
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
@@ -73,6 +76,8 @@ class Connection:
     async def run(self, host: str, port: int) -> None:
         """Relay until both sides are done; a failure of one side resets the other."""
         self._totals.connections += 1
+        if self._faults.current is not None and self.meet(self._faults.current):
+            return
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 reader, self._twin = await asyncio.open_connection(host, port)
@@ -85,10 +90,18 @@ class Connection:
                 tasks.create_task(self._receive())
                 tasks.create_task(self._send(self._twin))
                 tasks.create_task(self._answer(reader))
-        except* OSError:
+        except* (OSError, EOFError, TooLargeError):
             self.abort()
         finally:
             self.close()
+
+    def meet(self, fault: Fault) -> bool:
+        """Whether a fault breaks this connection, which it then is; asked once, at the onset or as it comes."""
+        if fault.breaks():
+            self._faults.touched[fault.id].count_connection(self._client)
+            self.abort()
+            return True
+        return False
 
     def close(self) -> None:
         """Close both sides once what is buffered has been sent."""
@@ -103,36 +116,75 @@ class Connection:
                 reset(writer)
 
     async def _receive(self) -> None:
-        """Take the client's bytes, and stamp each chunk with the time it may go on."""
+        """Take the client's bytes, and stamp each chunk with the time it may go on; answer what is to be aborted."""
         now = asyncio.get_running_loop().time
         while chunk := await self._reader.read(CHUNK):
-            self._awaiting_answer, self._active_at = True, now()
             self._totals.bytes_up += len(chunk)
+            fault = self._faults.current
+            while fault and not self._awaiting_answer and (status := fault.aborts(chunk)):
+                chunk = await self._abort_request(chunk, fault.id, status)
+            if not chunk:
+                continue
             self._totals.requests += begins_request(chunk)
-            delay = self._faults.current
-            if delay is not None:
-                self._faults.touched[delay.id].count(chunk, self._client)
-            await self._held.put((now() + (delay.seconds() if delay else 0.0), chunk, delay))
+            self._awaiting_answer, self._active_at = True, now()
+            held_s = self._touch(chunk, fault, "up")
+            await self._held.put((now() + (held_s or 0.0), chunk, fault if held_s is not None else None))
         await self._held.put(None)
+
+    def _touch(self, chunk: bytes, fault: Fault | None, direction: Direction) -> float | None:
+        """How long the fault holds a chunk back, which is then counted; None when no fault touches it."""
+        held_s = fault.holds_s(chunk, direction) if fault is not None else None
+        if fault is not None and held_s is not None:
+            self._faults.touched[fault.id].count(chunk, self._client)
+        return held_s
+
+    async def _abort_request(self, chunk: bytes, fault: str, status: int) -> bytes:
+        """Answer the request that `chunk` begins in the upstream's place; returns what came after it."""
+        self._totals.requests += 1
+        self._faults.touched[fault].count(chunk, self._client)
+        keeps, rest = await consume(chunk, self._reader)
+        self._writer.write(answer(chunk, status, fault, keeps=keeps))
+        await self._writer.drain()
+        self._active_at = asyncio.get_running_loop().time()
+        if not keeps:
+            self._writer.write_eof()
+            while await self._reader.read(CHUNK):
+                pass  # what a client still sends to a connection that was told to be over
+        return rest
 
     async def _send(self, upstream: asyncio.StreamWriter) -> None:
         """Send the chunks on, in order, each when its time has come or its fault has ended."""
-        now = asyncio.get_running_loop().time
         while (held := await self._held.get()) is not None:
-            due, chunk, delay = held
-            if delay is not None and due > now():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(due):
-                        await delay.ended.wait()
-            upstream.write(chunk)
-            await upstream.drain()
+            due, chunk, fault = held
+            await self._pass(upstream, chunk, fault, due)
         upstream.write_eof()
 
     async def _answer(self, reader: asyncio.StreamReader) -> None:
         now = asyncio.get_running_loop().time
         while chunk := await reader.read(CHUNK):
-            self._awaiting_answer, self._active_at = False, now()
             self._totals.bytes_down += len(chunk)
-            self._writer.write(chunk)
-            await self._writer.drain()
+            fault = self._faults.current
+            held_s = self._touch(chunk, fault, "down")
+            await self._pass(self._writer, chunk, fault if held_s is not None else None, now() + (held_s or 0.0))
+            self._awaiting_answer, self._active_at = False, now()
         self._writer.write_eof()
+
+    async def _pass(self, writer: asyncio.StreamWriter, chunk: bytes, fault: Fault | None, due: float) -> None:
+        """Write a chunk: at once, or as the fault has it for as long as that lasts."""
+        if fault is None:
+            writer.write(chunk)
+            await writer.drain()
+            return
+        await _until(due, fault)
+        for part, pause_s in fault.slices(chunk):
+            writer.write(part)
+            await writer.drain()
+            await _until(asyncio.get_running_loop().time() + pause_s, fault)
+
+
+async def _until(due: float, fault: Fault) -> None:
+    """Wait for a time on the loop's clock, or for the end of the fault."""
+    if due > asyncio.get_running_loop().time() and not fault.ended.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(None if due == math.inf else due):
+                await fault.ended.wait()

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gameday.faultproxy.control import Control
-from gameday.faultproxy.faults import Faults
+from gameday.faultproxy.force import Faults
 from gameday.faultproxy.relay import Connection, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+    from gameday.faultproxy.faults import Fault
 
 LINGER_S = 1.0
 """Seconds that it goes on accepting after SIGTERM: Service traffic turns away only that much later."""
@@ -62,7 +64,7 @@ class Proxy:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.faults = Faults()
+        self.faults = Faults(self._begin)
         self.totals = Totals()
         self._control = Control(self.faults, self.totals, settings.token)
         self._open: dict[Connection, asyncio.Task[None] | None] = {}
@@ -84,6 +86,11 @@ class Proxy:
         await leave.wait()
         self._control.ready = False
         await self._leave(servers)
+
+    def _begin(self, fault: Fault) -> None:
+        """Let a new fault loose on the connections that are open already."""
+        for connection in list(self._open):
+            connection.meet(fault)
 
     def _handler(self, port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

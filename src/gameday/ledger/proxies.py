@@ -80,7 +80,7 @@ class ProxyControl:
         return dict(answer["faults"])
 
     def set(self, fault: dict[str, Any]) -> dict[str, Any]:
-        """Set a fault: {id, latency_ms, jitter_ms, ttl_s}; the proxy itself drops it after `ttl_s` seconds."""
+        """Set a fault as `gameday.faultproxy.faults` reads it; the proxy itself drops it after its `ttl_s` seconds."""
         return dict(exchange(f"{self._base}/fault", method="POST", body=fault, token=self._token))
 
     def clear(self, fault_id: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from tests.bench.kills.points import Point, draw, shortened
 from tests.bench.kills.shop import embedded, real
-from tests.e2e.runs import EXPERIMENTS
+from tests.e2e.runs import EXPERIMENTS, FAULT_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ def run(
     trial: Callable[[Shop, Path, Point], R | None], folder: Path, *, points: int, shops: int, seed: int, context: str
 ) -> Matrix[R]:
     """Put the shops up (one, in a real cluster that `context` names, if it does), survey, try, take them down."""
-    files = {file.stem: shortened(file, folder) for file in EXPERIMENTS}
+    files = {file.stem: shortened(file, folder) for file in (*EXPERIMENTS, *FAULT_KINDS)}
     with ExitStack() as up:
         there = []
         for number in range(1 if context else shops):

@@ -1,128 +1,23 @@
-"""The fault proxy as a process, with real sockets and a real HTTP server behind it."""
+"""The fault proxy with no fault, with a delay, and on its way out."""
 
 from __future__ import annotations
 
-import http.client
-import http.server
 import os
-import select
 import signal
 import socket
 import struct
 import subprocess
 import sys
-import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gameday.ledger.exchange import ExchangeError, exchange
+from tests.unit.faultproxy.conftest import HOST, timed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-TOKEN = "a-test-token"
-HOST = "127.0.0.1"
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.create_server((HOST, 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-class Echo(http.server.BaseHTTPRequestHandler):
-    """Answers GET and POST with what it was sent, on connections that stay open."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        """Echo the body."""
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0"))) or self.path.encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_POST  # noqa: N815  # http.server names it
-
-    def log_message(self, *args: Any) -> None:
-        """Be quiet."""
-
-
-@dataclass
-class Proxy:
-    """A proxy under test."""
-
-    process: subprocess.Popen[str]
-    port: int
-    raw_port: int
-    control: str
-    listener: socket.socket
-
-    def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
-        """One control exchange."""
-        return exchange(self.control + path, method=method, body=body, token=TOKEN)
-
-    def delay(self, latency_ms: float, ttl_s: float = 30, fault: str = "f1", jitter_ms: float = 0) -> Any:
-        """Set a delay."""
-        body = {"id": fault, "latency_ms": latency_ms, "jitter_ms": jitter_ms, "ttl_s": ttl_s}
-        return self.ask("/fault", "POST", body)
-
-    def connect(self) -> http.client.HTTPConnection:
-        """An HTTP connection through it."""
-        return http.client.HTTPConnection(HOST, self.port, timeout=10)
-
-
-def timed(connection: http.client.HTTPConnection) -> float:
-    """Seconds that a GET takes."""
-    started = time.monotonic()
-    connection.request("GET", "/x")
-    assert connection.getresponse().read() == b"/x"
-    return time.monotonic() - started
-
-
-def await_start(process: subprocess.Popen[str]) -> None:
-    """Wait for the line that says it listens."""
-    assert process.stdout is not None
-    readable, _, _ = select.select([process.stdout], [], [], 20)
-    assert readable
-    assert "fault proxy" in process.stdout.readline()
-
-
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    """A proxy before an HTTP server (first port) and before a bare listener (second port)."""
-    server = http.server.ThreadingHTTPServer((HOST, 0), Echo)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    listener = socket.create_server((HOST, 0))
-    listener.settimeout(10)
-    port, raw_port, control = free_port(), free_port(), free_port()
-    environment = {
-        **os.environ,
-        "POD_IP": HOST,
-        "ROUTES": f"{port}={server.server_address[1]},{raw_port}={listener.getsockname()[1]}",
-        "UPSTREAM_HOST": HOST,
-        "CONTROL_PORT": str(control),
-        "CONTROL_TOKEN": TOKEN,
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gameday.faultproxy"], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        await_start(process)
-        yield Proxy(process, port, raw_port, f"http://{HOST}:{control}", listener)
-    finally:
-        process.kill()
-        process.communicate()
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        listener.close()
+    from tests.unit.faultproxy.conftest import Proxy
 
 
 def test_it_passes_requests_through(proxy: Proxy) -> None:
@@ -228,8 +123,13 @@ def test_control_wants_its_token(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"id": "f"}, {"id": "f", "latency_ms": -1, "ttl_s": 1}, {"id": "f", "latency_ms": "1", "ttl_s": 1}, [],
-     {"id": "f", "latency_ms": 1}, {"id": "f", "latency_ms": 1, "ttl_s": 1, "x": 1}],
+    [{}, {"id": "f"}, {"id": "f", "kind": "x"}, [], *({"id": "f", "kind": "delay", **wrong} for wrong in (
+        {"latency_ms": -1, "ttl_s": 1}, {"latency_ms": "1", "ttl_s": 1}, {"latency_ms": True, "ttl_s": 1},
+        {"latency_ms": 1}, {"latency_ms": 1, "ttl_s": 1, "x": 1}, {"latency_ms": 1, "ttl_s": 1, "share": 1.1},
+     )), *({"id": "f", "ttl_s": 1, **wrong} for wrong in (
+        {"kind": "throttle", "bytes_per_s": 0}, {"kind": "abort", "status": 200}, {"kind": "abort", "status": 500.5},
+        {"kind": "blackhole", "share": 1}, {"kind": "reset", "share": None},
+     ))],
 )  # fmt: skip
 def test_a_fault_that_makes_no_sense_is_refused(proxy: Proxy, body: Any) -> None:
     """The answer is 400 and nothing is in force."""

@@ -1,0 +1,170 @@
+"""What each kind of fault does to connections, those that are open at its onset included."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.faultproxy.conftest import HOST, timed
+
+if TYPE_CHECKING:
+    from tests.unit.faultproxy.conftest import Proxy
+
+BROKEN = (ConnectionResetError, BrokenPipeError)
+
+
+def test_a_throttle_slows_what_passes_both_ways_and_ends_at_once(proxy: Proxy) -> None:
+    """40 kB at 100 kB/s take 0.4 s up and as long down; cleared in the middle, the rest goes on without delay."""
+    connection = proxy.connect()
+    assert timed(connection) < 0.2
+    proxy.set("throttle", bytes_per_s=100_000)
+    started = time.monotonic()
+    connection.request("POST", "/", b"x" * 40_000)
+    assert connection.getresponse().read() == b"x" * 40_000
+    assert 0.6 <= time.monotonic() - started < 3
+    assert proxy.touched()["bytes"] > 80_000
+    started = time.monotonic()
+    threading.Timer(0.3, proxy.ask, ["/fault/f1", "DELETE"]).start()
+    connection.request("POST", "/", b"x" * 1_000_000)
+    assert len(connection.getresponse().read()) == 1_000_000
+    assert time.monotonic() - started < 3  # of the 20 that it would have taken
+
+
+def test_a_reset_breaks_open_and_new_connections_until_it_ends(proxy: Proxy) -> None:
+    """With its whole share; each is counted."""
+    connection = proxy.connect()
+    timed(connection)
+    proxy.set("reset")
+    with pytest.raises(BROKEN):
+        timed(connection)
+    with (
+        pytest.raises(ConnectionResetError),  # it may come before connecting has returned
+        socket.create_connection((HOST, proxy.port), timeout=10) as client,
+    ):
+        client.recv(1)
+    assert proxy.touched()["connections"] == 2
+    proxy.ask("/fault/f1", "DELETE")
+    assert timed(proxy.connect()) < 1
+
+
+def test_a_share_of_resets_repeats_with_its_seed(proxy: Proxy) -> None:
+    """Of 40 connections about half break, the same ones with the same seed, others with another."""
+
+    def broken(seed: int) -> list[bool]:
+        proxy.set("reset", share=0.5, seed=seed, id=f"f{seed}")
+        found = []
+        for _ in range(40):
+            try:
+                timed(proxy.connect())
+                found.append(False)
+            except OSError:
+                found.append(True)
+        proxy.ask(f"/fault/f{seed}", "DELETE")
+        return found
+
+    first = broken(1)
+    assert 8 <= sum(first) <= 32
+    assert broken(1) == first != broken(2)
+
+
+def test_a_blackhole_holds_what_is_sent_and_lets_it_go_in_the_end(proxy: Proxy) -> None:
+    """On an open connection and on a new one: no answer, no error; after the undo the answer comes."""
+    connections = [proxy.connect(), proxy.connect()]
+    timed(connections[0])
+    proxy.set("blackhole")
+    for connection in connections:
+        connection.request("GET", "/x")
+        assert connection.sock is not None
+        connection.sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.sock.recv(1)
+        connection.sock.settimeout(10)
+    assert proxy.touched()["requests"] == 2
+    proxy.ask("/fault/f1", "DELETE")
+    assert [connection.getresponse().read() for connection in connections] == [b"/x", b"/x"]
+
+
+def test_a_blackhole_swallows_an_answer_that_is_under_way(proxy: Proxy) -> None:
+    """What the upstream sends after the onset does not arrive, whoever asked before."""
+    with socket.create_connection((HOST, proxy.raw_port), timeout=10) as client:
+        upstream, _ = proxy.listener.accept()
+        with upstream:
+            client.sendall(b"question")
+            assert upstream.recv(100) == b"question"
+            proxy.set("blackhole")
+            upstream.sendall(b"answer")
+            client.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                client.recv(100)
+            proxy.ask("/fault/f1", "DELETE")
+            client.settimeout(10)
+            assert client.recv(100) == b"answer"
+
+
+def test_aborted_requests_are_answered_and_never_arrive(proxy: Proxy) -> None:
+    """With the status, on a connection that stays; body and all, so that the next request is understood."""
+    connection = proxy.connect()
+    timed(connection)
+    proxy.set("abort", status=503)
+    for method, body in (("POST", b"y" * 200_000), ("GET", None), ("HEAD", None)):
+        connection.request(method, "/x", body)
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["X-Gameday-Fault"]) == (503, "f1")
+        assert (b"f1" in answer.read()) == (method != "HEAD")
+    before = proxy.ask("/stats")
+    assert before["faults"]["f1"]["requests"] == 3
+    proxy.ask("/fault/f1", "DELETE")
+    assert timed(connection) < 1
+    assert proxy.ask("/stats")["connections"] == before["connections"] == 1
+
+
+def test_an_abort_of_a_body_whose_end_is_unknown_ends_the_connection(proxy: Proxy) -> None:
+    """Chunks, or a client that waits to be told to go on: it is told the status, and that the connection is over."""
+    proxy.set("abort", status=500)
+    connection = proxy.connect()
+    connection.request("POST", "/x", iter([b"one", b"two"]), encode_chunked=True)
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Connection"]) == (500, "close")
+    with socket.create_connection((HOST, proxy.port), timeout=10) as client:
+        client.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+
+
+def test_pipelined_requests_are_each_aborted_in_order(proxy: Proxy) -> None:
+    """Two in one piece, the second's head torn: two answers."""
+    proxy.set("abort", status=502)
+    request = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection((HOST, proxy.port), timeout=10) as client:
+        client.sendall(request + request[:20])
+        client.sendall(request[20:])
+        client.shutdown(socket.SHUT_WR)
+        said = b"".join(iter(lambda: client.recv(1000), b""))
+    assert said.count(b"HTTP/1.1 502 Bad Gateway") == 2
+
+
+def test_a_share_of_requests_is_aborted_and_the_others_arrive(proxy: Proxy) -> None:
+    """On one connection, by the seed."""
+    proxy.set("abort", status=503, share=0.5, seed=7)
+    connection = proxy.connect()
+    statuses = []
+    for _ in range(40):
+        connection.request("GET", "/x")
+        answer = connection.getresponse()
+        statuses.append(answer.status)
+        answer.read()
+    assert 8 <= statuses.count(503) <= 32
+    assert set(statuses) == {200, 503}
+    assert proxy.touched()["requests"] == statuses.count(503)
+
+
+def test_a_share_of_requests_is_delayed(proxy: Proxy) -> None:
+    """About half of them by 100 ms; as many as are counted, and the others not."""
+    proxy.set("delay", latency_ms=100, share=0.5, seed=3)
+    connection = proxy.connect()
+    late = [timed(connection) >= 0.1 for _ in range(30)]
+    assert 5 <= sum(late) <= 25
+    assert proxy.touched()["requests"] <= sum(late)  # this machine may be slow besides
