@@ -71,7 +71,7 @@ class Facts:
     `remains` is what could not be undone, each with the command that mends it; `recovered` says
     whether requests were fine again after the undo (None: not looked at); `window_complete`
     whether the hypothesis was judged over the whole fault window; `policies` what the experiment did
-    with NetworkPolicies, which nothing proves to be enforced.
+    with NetworkPolicies, which nothing proves to be enforced; `foreign` its actions that are not ours.
     """
 
     error: str | None = None
@@ -83,6 +83,7 @@ class Facts:
     window_complete: bool = False
     faults: tuple[FaultFacts, ...] = ()
     policies: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     remains: tuple[str, ...] = ()
     recovered: bool | None = None
     recovery_reason: str = ""
@@ -139,6 +140,8 @@ def _baseline_doubts(facts: Facts) -> Iterable[str]:
 def _fault_doubts(facts: Facts) -> Iterable[str]:
     for what in facts.policies:
         yield f"{what}; it is not proven that this cluster enforces NetworkPolicies, and many do not"
+    for name in facts.foreign:
+        yield f"the action {name} is not ours and has no entry in the ledger: nothing proves it in force, or undone"
     if not facts.faults and facts.baseline_done and not facts.interrupted:
         yield "no fault was set"
     for fault in facts.faults:

@@ -14,7 +14,7 @@ from gameday import activities
 
 NOT_ACTIVITIES = frozenset(
     {
-        *("books", "closing", "conductor", "control", "discovery", "fault", "guard"),
+        *("books", "caps", "closing", "conductor", "control", "discovery", "fault", "guard"),
         *("proof", "proxied", "session", "settings", "targets", "watcher"),
     }
 )
