@@ -88,5 +88,8 @@ def last_line(outcome: Outcome) -> str:
 
 
 def _call(provider: dict[str, Any]) -> str:
-    arguments = ", ".join(f"{key}={value}" for key, value in (provider.get("arguments") or {}).items())
+    given = provider.get("arguments") or {}
+    if provider.get("type") != "python":  # a command, or a request
+        return f"{provider.get('type')} {provider.get('path') or provider.get('url')} {given or ''}".strip()
+    arguments = ", ".join(f"{key}={value}" for key, value in given.items())
     return f"{provider.get('module')}.{provider.get('func')}({arguments})"

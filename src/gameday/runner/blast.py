@@ -65,9 +65,10 @@ def hits(experiment: Mapping[str, Any], pods: Sequence[Labels]) -> list[Hit]:
     found = []
     for activity in experiment.get("method") or []:
         provider = activity.get("provider") or {}
+        if activity.get("type") != "action" or not str(provider.get("module")).startswith("gameday.activities."):
+            continue
         selector = (provider.get("arguments") or {}).get("label_selector")
-        ours = str(provider.get("module", "")).startswith("gameday.activities.")
-        if ours and activity.get("type") == "action" and isinstance(selector, str) and "${" not in selector:
+        if isinstance(selector, str) and "${" not in selector:
             found.append(_hit(str(activity["name"]), selector, str(provider.get("func")), pods, caps))
     return found
 
