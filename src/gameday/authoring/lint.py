@@ -211,15 +211,13 @@ def _check_substitutions(source: Source, data: Mapping[str, Any]) -> None:
                     source.complain(where, f"${{{name}}} is not in the configuration{did_you_mean(name, known)}")
 
 
-def _texts(where: Where, value: Any) -> Iterator[tuple[Where, str]]:
+def _texts(where: Where, value: Any, above: tuple[int, ...] = ()) -> Iterator[tuple[Where, str]]:
     if isinstance(value, str):
         yield where, value
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from _texts((*where, key), one)
-    elif isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from _texts((*where, index), one)
+    if not isinstance(value, Mapping | list) or id(value) in above:  # an alias to one of its own parents
+        return
+    for key, one in value.items() if isinstance(value, Mapping) else enumerate(value):
+        yield from _texts((*where, key), one, (*above, id(value)))
 
 
 def _weakness_entries(data: Mapping[str, Any]) -> Iterator[tuple[Where, Any]]:

@@ -143,6 +143,7 @@ def test_a_file_without_hypothesis_cannot_fail_and_is_refused(tmp_path: Path) ->
         ("- a\n", "an experiment is a mapping; this is a list"),
         ("a: 1\n---\nb: 2\n", "f:2:1: broken YAML"),
         ("a: &x [*x]\n", "unknown key 'a'"),
+        ("method: &x [*x]\n", "an activity must be a mapping"),
         ("a: !!python/object:os.system {}\n", "broken YAML"),
         ("title: {a: 1\n", "broken YAML"),
         ("? [1, 2]\n: 3\n", "broken YAML"),
