@@ -57,27 +57,28 @@ class Quick:
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """By `gameday run`, in the shop that is there."""
-        return self._run([GAMEDAY, "run", str(self.file), *SHOP, "--report", str(self.folder / "report"), *words],
-                         environment)  # fmt: skip
+        report = ["--report", str(self.folder / "report")]
+        return self.call([GAMEDAY, "run", str(self.file), *SHOP, *report, *words], **environment)
 
     def chaos(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """By plain `chaos run`, which knows the kubeconfig and nothing else of ours."""
         shell = {"KUBECONFIG": str(Path(self.environment["GAMEDAY_STATE"]) / "local" / "kubeconfig"), **environment}
-        return self._run([CHAOS, "--no-version-check", "run", "--journal-path", "journal.json", *words, str(self.file)],
-                         shell)  # fmt: skip
+        chaos = [CHAOS, "--no-version-check", "run", "--journal-path", "journal.json"]
+        return self.call([*chaos, *words, str(self.file)], **shell)
+
+    def call(self, argv: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+        """Any command, once the experiment is written; nobody ever sees a traceback."""
+        self.file.write_text(yaml.safe_dump(self.experiment))
+        done = subprocess.run(argv, cwd=self.folder, env={**self.environment, **environment}, capture_output=True,
+                              text=True, timeout=90, check=False)  # fmt: skip
+        assert "Traceback" not in done.stdout + done.stderr
+        return done
 
     def verdict(self) -> tuple[str, str]:
         """Verdict and reason in the journal that either of them left."""
         (file,) = [*self.folder.glob("journal.json"), *self.folder.glob("report/*/journal.json")]
         ours = json.loads(file.read_text())["gameday"]
         return ours["verdict"], ours["reason"]
-
-    def _run(self, argv: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        self.file.write_text(yaml.safe_dump(self.experiment))
-        done = subprocess.run(argv, cwd=self.folder, env={**self.environment, **environment}, capture_output=True,
-                              text=True, timeout=90, check=False)  # fmt: skip
-        assert "Traceback" not in done.stdout + done.stderr
-        return done
 
 
 @pytest.fixture
@@ -152,6 +153,8 @@ def test_an_allowed_process_is_run_and_keeps_the_verdict_from_passed(quick: Quic
     assert (done.returncode, verdict) == (3, "inconclusive")
     assert "the action the-other is not ours and has no entry in the ledger" in reason
     assert quick.trace.exists()
+    (evidence,) = quick.folder.glob("report/*/evidence.jsonl")
+    assert "allowed beyond the list: processes" in evidence.read_text()
 
 
 def test_an_allowed_look_may_pass(quick: Quick) -> None:
@@ -213,6 +216,33 @@ def renamed(environment: dict[str, str], lasting: Kube, tmp_path: Path) -> Path:
     config["contexts"][0]["name"] = config["current-context"] = "prod"
     (tmp_path / "config").write_text(yaml.safe_dump(config))
     return tmp_path / "config"
+
+
+def test_gameday_run_takes_it_by_its_name_alone(quick: Quick, renamed: Path) -> None:
+    """By --context, or not at all: a dry run is enough to see."""
+    where = [GAMEDAY, "run", str(quick.file), "--namespace", "shop", "--dry-run"]
+    refused = quick.call(where, KUBECONFIG=str(renamed))
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "to use it say --context prod" in refused.stderr
+    named = quick.call([*where, "--context", "prod"], KUBECONFIG=str(renamed))
+    assert (named.returncode, named.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "said"),
+    [("default", "never attacked"), ("kube-system", "never attacked"), ("other", "gameday.dev/allowed=true"),
+     ("none", "does not exist")],
+)  # fmt: skip
+def test_a_namespace_takes_part_by_its_label_alone(
+    namespace: str, said: str, quick: Quick, lasting: Kube, request: pytest.FixtureRequest
+) -> None:
+    """Exit 2 and one line, for a protected one, one that has not opted in, and one that is not there."""
+    if namespace == "other":
+        lasting.core.create_namespace({"metadata": {"name": "other"}})
+        request.addfinalizer(lambda: lasting.core.delete_namespace("other"))
+    done = quick.call([GAMEDAY, "run", str(quick.file), "--context", "gameday-local", "--namespace", namespace])
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert said in done.stderr
 
 
 def test_under_chaos_run_too_a_context_must_be_named(quick: Quick, renamed: Path, lasting: Kube) -> None:
