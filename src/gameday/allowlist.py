@@ -123,8 +123,8 @@ def _why_python(module: str, function: str, *, control: bool, looks: bool) -> st
         return _why_toolkit(module, function)
     if looks and not _is_below(module, f"{_OURS}.probes"):
         return f"{module}.{function} acts, and stands where only probes may; make it an action of the method"
-    if not _is_exported(module, function):
-        return f"{module}.{function} is no activity: it is not in its module's __all__; {_allow_module(module)}"
+    if not _is_activity(module, function):
+        return f"{module}.{function} is no activity of ours; {_allow_module(module)}"
     return None
 
 
@@ -158,7 +158,7 @@ def _acts(owner: Mapping[str, Any]) -> bool:
     provider = owner["provider"]
     module = str(provider.get("module")) if provider["type"] == "python" else ""
     if _is_below(module, _OURS):
-        return not _is_exported(module, str(provider.get("func")))
+        return not _is_activity(module, str(provider.get("func")))
     return owner.get("type") != "probe" or (_is_below(module, _TOOLKIT) and _is_action(module))
 
 
@@ -170,13 +170,16 @@ def _is_below(module: str, *packages: str) -> bool:
     return any(module == one or module.startswith(f"{one}.") for one in packages)
 
 
-def _is_exported(module: str, function: str) -> bool:
-    """Whether a module of ours exports that function; True of what is not there at all: that slip is lint's to find."""
+def _is_activity(module: str, function: str) -> bool:
+    """Whether that function is an activity of ours; True of what is not there at all: that slip is lint's to find."""
     try:
         ours = importlib.import_module(module)
     except ImportError:
         return True
-    return function in getattr(ours, "__all__", ()) or not hasattr(ours, function)
+    none = importlib.import_module(f"{_OURS}.discovery").NOT_ACTIVITIES  # by name: it is above this module
+    within = module.removeprefix(_OURS).lstrip(".").partition(".")[0]
+    exported = () if within in none else getattr(ours, "__all__", ())
+    return function in exported or not hasattr(ours, function)
 
 
 def _is_safe(provider: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import gameday
 from gameday.allowlist import Allowance, foreign_actions, refusals
 from gameday.toolkit import INSTEAD, LOOKING
 from tests.contract.clients import toolkit
@@ -93,6 +94,23 @@ def test_of_our_modules_only_what_they_export(func: str) -> None:
     """A module has more in it than its activities: what it imports, and parts that ask no guard."""
     (refused,) = refusals(PLACES["method"](call("gameday.activities.pods", func)), NOTHING)
     assert "is no activity" in refused.reason
+
+
+@pytest.mark.parametrize(
+    "name", ["control.before_experiment_control", "control.cleanup_control", "session.close_session", "closing.mark"]
+)
+def test_what_conducts_an_experiment_is_no_part_of_it(name: str) -> None:
+    """Called from the method it would take the session, the caps or the verdict away from under the run."""
+    module, _, func = f"gameday.activities.{name}".rpartition(".")
+    assert "is no activity" in refusals(PLACES["method"](call(module, func)), NOTHING)[0].reason
+
+
+def test_what_chaos_discover_lists_is_on_it() -> None:
+    """Each action and probe of ours, in the method, and nothing that is not one."""
+    found = gameday.discover()["activities"]
+    for one in found:
+        assert refusals(PLACES["method"](call(one["mod"], one["name"])), NOTHING) == []
+    assert "policy_actions" not in [one["name"] for one in found]
 
 
 @pytest.mark.parametrize("module", ["gameday.runner.child", "gameday.activitiesx", "chaosk8sx.probes", "os.path"])
