@@ -125,6 +125,7 @@ def _doubts(facts: Facts) -> Iterator[str]:
             *([f"interrupted: {facts.interrupted}"] if facts.interrupted else []),
             *_window_doubts(facts),
             *_undo_doubts(facts),
+            *_foreign_doubts(facts),
         ]
     )
 
@@ -140,8 +141,6 @@ def _baseline_doubts(facts: Facts) -> Iterable[str]:
 def _fault_doubts(facts: Facts) -> Iterable[str]:
     for what in facts.policies:
         yield f"{what}; it is not proven that this cluster enforces NetworkPolicies, and many do not"
-    for name in facts.foreign:
-        yield f"the action {name} is not ours and has no entry in the ledger: nothing proves it in force, or undone"
     if not facts.faults and facts.baseline_done and not facts.interrupted:
         yield "no fault was set"
     for fault in facts.faults:
@@ -179,3 +178,9 @@ def _undo_doubts(facts: Facts) -> Iterable[str]:
             yield f"fault {fault.kind} ({fault.fault}) is undone, but not proven effective"
     if facts.recovered is None:
         yield f"nobody can tell whether the shop recovered: {facts.recovery_reason or 'not looked at'}"
+
+
+def _foreign_doubts(facts: Facts) -> Iterable[str]:
+    """Last of all: that something went wrong tells more than that nobody can know."""
+    for name in facts.foreign:
+        yield f"the action {name} is not ours and has no entry in the ledger: nothing proves it in force, or undone"
