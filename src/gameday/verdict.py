@@ -71,7 +71,7 @@ class Facts:
     `remains` is what could not be undone, each with the command that mends it; `recovered` says
     whether requests were fine again after the undo (None: not looked at); `window_complete`
     whether the hypothesis was judged over the whole fault window; `policies` what the experiment did
-    with NetworkPolicies, which nothing proves to be enforced.
+    with NetworkPolicies, which nothing proves to be enforced; `foreign` its actions that are not ours.
     """
 
     error: str | None = None
@@ -83,6 +83,7 @@ class Facts:
     window_complete: bool = False
     faults: tuple[FaultFacts, ...] = ()
     policies: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     remains: tuple[str, ...] = ()
     recovered: bool | None = None
     recovery_reason: str = ""
@@ -124,6 +125,7 @@ def _doubts(facts: Facts) -> Iterator[str]:
             *([f"interrupted: {facts.interrupted}"] if facts.interrupted else []),
             *_window_doubts(facts),
             *_undo_doubts(facts),
+            *_foreign_doubts(facts),
         ]
     )
 
@@ -176,3 +178,9 @@ def _undo_doubts(facts: Facts) -> Iterable[str]:
             yield f"fault {fault.kind} ({fault.fault}) is undone, but not proven effective"
     if facts.recovered is None:
         yield f"nobody can tell whether the shop recovered: {facts.recovery_reason or 'not looked at'}"
+
+
+def _foreign_doubts(facts: Facts) -> Iterable[str]:
+    """Last of all: that something went wrong tells more than that nobody can know."""
+    for name in facts.foreign:
+        yield f"the action {name} is not ours and has no entry in the ledger: nothing proves it in force, or undone"

@@ -154,7 +154,8 @@ def with_policy(file: Path, how: str, namespace: str) -> None:
 def test_what_relies_on_a_network_policy_is_inconclusive(environment: dict[str, str], tmp_path: Path, how: str) -> None:
     """The same experiment without the policy passes: the policy alone, which nothing enforces, keeps it from that."""
     with_policy(tmp_path / "experiment.yaml", how, "shop")
-    ended = chaos(tmp_path / "experiment.yaml", tmp_path / "run", environment)()
+    allowed = {"GAMEDAY_ALLOW_MODULES": DENY["module"]} if how == "action" else {"GAMEDAY_ALLOW_PROCESS": "1"}
+    ended = chaos(tmp_path / "experiment.yaml", tmp_path / "run", {**environment, **allowed})()
     assert (ended.code, ended.verdict) == (1, "inconclusive"), ended.said
     assert "enforces NetworkPolicies" in ended.journal["gameday"]["reason"]
     assert "networkpolicy" not in command(environment, "kubectl", "get", "networkpolicy", "-n", "shop", "-o", "name")

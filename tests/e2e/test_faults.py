@@ -22,6 +22,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday import evidence
 from gameday.activities import guard, insertion, network, pods, templates, undo
+from gameday.activities.caps import Caps
 from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import Kube, connect
 from gameday.ledger import Ledger, SetConfig, differences, revert, snapshot, still_in_force
@@ -57,7 +58,8 @@ http.server.ThreadingHTTPServer((os.environ.get('POD_IP', '0.0.0.0'), 8080), Han
 KILLED_AT = """
 import os, signal, sys
 from kubernetes.client.rest import RESTClientObject
-from gameday.activities import insertion, network, pods, undo
+from gameday.activities import caps, guard, insertion, network, pods, undo
+guard.set_caps(caps.Caps(max_share=1))
 send, writes = RESTClientObject.request, 0
 def request(self, method, *args, **kwargs):
     global writes
@@ -150,6 +152,7 @@ def shop(kube: Kube) -> Iterator[str]:
 def restored(kube: Kube, shop: str) -> Iterator[None]:
     """After each test the namespace is what it was before, its ledger is empty and its pods are available."""
     evidence.forget()
+    guard.set_caps(Caps(max_share=1))  # of three pods
     before = snapshot(kube, shop)
     yield
     outcomes = revert(kube, shop)

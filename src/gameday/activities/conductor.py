@@ -14,11 +14,12 @@ from chaoslib.exceptions import InterruptExecution
 
 from gameday import evidence, reach
 from gameday.activities import session as sessions
-from gameday.activities.guard import NotAllowedError, check_namespace, check_shop
+from gameday.activities.guard import NotAllowedError, check_context, check_namespace, check_shop, set_caps
 from gameday.activities.policies import PolicyWatch
 from gameday.activities.proof import faults_set_since
 from gameday.activities.settings import Settings, SettingsError, read_settings
 from gameday.activities.watcher import HypothesisProbe, Watcher, hypothesis_probes
+from gameday.allowlist import Allowance, foreign_actions, refusals
 from gameday.kube import Kube, connect_from_environment, one_line
 from gameday.ledger import still_in_force
 from gameday.ledger.calls import said
@@ -42,6 +43,8 @@ class Conductor:
         """Nothing is started yet."""
         self.probes: list[HypothesisProbe] = hypothesis_probes(experiment, configuration)
         self.policies = PolicyWatch(experiment)
+        self.foreign = tuple(foreign_actions(experiment))
+        self.refused = tuple(one.reason for one in refusals(experiment, Allowance.of_environment()))
         self.settings: Settings | None = None
         self.kube: Kube | None = None
         self.session: Session | None = None
@@ -60,8 +63,11 @@ class Conductor:
         """Guard, fault proxies, shoppers. Raises InterruptExecution, which ends the experiment, when any fails."""
         evidence.record("phase", phase="setup")
         try:
+            self._check_allowed()
             self.settings = read_settings(arguments)
+            set_caps(self.settings.caps)
             self.kube = connect_from_environment()
+            check_context(self.kube)
             check_namespace(self.kube, self.settings.namespace)
             self._take_lease(self.kube, self.settings.namespace)
             self.allowed = True
@@ -76,6 +82,13 @@ class Conductor:
         if self.invalid or self.error:
             evidence.record("note", text=self.invalid or self.error)
             raise InterruptExecution(self.invalid or self.error)
+
+    def _check_allowed(self) -> None:
+        """Raise NotAllowedError when the experiment calls what is not allowed; note what is by somebody's word."""
+        if self.refused:
+            raise NotAllowedError("; ".join(self.refused))
+        if allowance := str(Allowance.of_environment()):
+            evidence.record("note", text=f"allowed beyond the list: {allowance}")
 
     def _take_lease(self, kube: Kube, namespace: str) -> None:
         """Take the namespace, or share it with the runner that has taken it for us."""

@@ -13,6 +13,7 @@ In each experiment file:
             baseline_s: 4
             faultproxies: [catalog]
             recovery_s: 15
+            guard: {max_pods: 20, max_share: 0.5}
 
 It guards, puts fault proxies in place, lets shoppers in, measures the baseline, watches
 the fault window, proves the faults, undoes what is left, and writes the verdict into
@@ -27,6 +28,7 @@ ours refuses, and a journal that ends without our verdict is marked as an error.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -35,14 +37,18 @@ from chaoslib.exceptions import InterruptExecution, InvalidActivity
 from chaoslib.run import RunEventHandler
 
 from gameday import evidence
+from gameday.activities.caps import Caps
 from gameday.activities.closing import close, mark
 from gameday.activities.conductor import Conductor
+from gameday.activities.guard import set_caps
 from gameday.activities.session import close_session
 from gameday.activities.settings import SettingsError, read_settings
+from gameday.allowlist import Allowance, refusals
 from gameday.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
 __all__ = [
     "after_activity_control",
@@ -72,7 +78,10 @@ class LastWord(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
 
 
 def validate_control(control: dict[str, Any]) -> None:
-    """Refuse an experiment whose control has arguments that cannot be used. Raises InvalidActivity."""
+    """Refuse an experiment whose control has arguments that cannot be used, or that calls what is not allowed.
+
+    Raises InvalidActivity: Chaos Toolkit then asks no probe of the `configuration`, which it would before any hook.
+    """
     arguments = dict((control.get("provider") or {}).get("arguments") or {})
     if "$" in str(arguments.get("namespace", "")):
         arguments["namespace"] = "filled-in-later"
@@ -80,6 +89,23 @@ def validate_control(control: dict[str, Any]) -> None:
         read_settings(arguments)
     except SettingsError as problem:
         raise InvalidActivity(str(problem)) from problem
+    refused = refusals(_experiment_under_validation(), Allowance.of_environment())
+    if refused:
+        raise InvalidActivity("; ".join(one.reason for one in refused))
+
+
+def _experiment_under_validation() -> dict[str, Any]:
+    """The experiment whose control is being validated: chaoslib, which gives the control alone, has it at hand.
+
+    Empty when nobody is found to have it; then `before_experiment_control` is the first that can refuse.
+    """
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001  # the one way to see it in time
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "chaoslib.control" and frame.f_code.co_name == "validate_controls":
+            found = frame.f_locals.get("experiment")
+            return found if isinstance(found, dict) else {}
+        frame = frame.f_back
+    return {}
 
 
 def configure_control(event_registry: Any = None, **_arguments: Any) -> None:
@@ -87,6 +113,7 @@ def configure_control(event_registry: Any = None, **_arguments: Any) -> None:
     global _run  # noqa: PLW0603  # chaoslib calls plain functions of this module
     _run = None
     close_session()
+    set_caps(Caps())
     if event_registry is not None:
         event_registry.register(LastWord())
 
@@ -130,8 +157,10 @@ def after_method_control(context: Any, **_arguments: Any) -> None:
 
 
 def before_rollback_control(context: Any, **_arguments: Any) -> None:
-    """Note the phase."""
+    """Note the phase. Raises InterruptExecution when the experiment is refused: its rollbacks are no better then."""
     del context
+    if _run is not None and _run.refused:
+        raise InterruptExecution(_run.invalid)
     if _run is not None and _run.session is not None:
         _run.session.enter("rollback")
 

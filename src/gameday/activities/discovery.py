@@ -14,8 +14,8 @@ from gameday import activities
 
 NOT_ACTIVITIES = frozenset(
     {
-        *("books", "closing", "conductor", "control", "discovery", "fault", "guard", "kinds"),
-        *("proof", "proxied", "session", "settings", "targets", "watcher"),
+        *("books", "caps", "closing", "conductor", "control", "discovery", "fault", "guard"),
+        *("kinds", "policies", "proof", "proxied", "session", "settings", "targets", "watcher"),
     }
 )
 """Modules that no experiment names as an action or a probe."""

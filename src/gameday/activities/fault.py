@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from chaoslib.exceptions import ActivityFailed
 
 from gameday import evidence
-from gameday.activities.guard import NotAllowedError, check_namespace
+from gameday.activities.guard import NotAllowedError, check_context, check_namespace
 from gameday.kube import ApiException, ClusterUnreachableError, connect_from_environment
 from gameday.ledger import Entry, EntryError, Ledger, LedgerError, Operation, new_fault_id
 from gameday.ledger.calls import CONNECTION_ERRORS, said
@@ -62,6 +62,7 @@ def activity(kind: str, *, undoes: bool = False) -> Callable[[Callable[P, R]], C
 def attack(namespace: str) -> Kube:
     """Connect as the environment says, and pass the guard for that namespace."""
     kube = connect_from_environment()
+    check_context(kube)
     check_namespace(kube, namespace)
     return kube
 

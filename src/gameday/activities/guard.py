@@ -1,20 +1,26 @@
-"""What may be attacked: opted-in namespaces, and selectors that match something, up to a cap.
+"""What may be attacked: named clusters, opted-in namespaces, and selectors that match something, up to a cap.
 
 Every fault asks here before it does anything. Undoing never asks: it is always allowed.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from chaoslib.exceptions import ActivityFailed
 
 from gameday import reach
+from gameday.activities.caps import Caps
 from gameday.activities.targets import ENDED
 from gameday.ledger.calls import NOT_FOUND, find, persist
 from gameday.ledger.exchange import ExchangeError, exchange
+from gameday.ledger.lease import GUARDIAN
+from gameday.ledger.proxies import PROXY_LABEL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from gameday.kube import Kube
 
 ALLOWED_LABEL = "gameday.dev/allowed"
@@ -23,8 +29,7 @@ ALLOWED_LABEL = "gameday.dev/allowed"
 _TEST_CARTS = 10
 """Of a shop that is half another one, one time in a thousand none would go astray."""
 
-MAX_PODS = 50
-"""Pods that one fault may hit."""
+_caps = Caps()
 
 
 class NotAllowedError(ActivityFailed):  # type: ignore[misc]  # chaoslib has no types
@@ -34,6 +39,18 @@ class NotAllowedError(ActivityFailed):  # type: ignore[misc]  # chaoslib has no 
 def is_protected(namespace: str) -> bool:
     """Whether a namespace is never attacked, whatever its labels: `default` and `kube-*`. Pure."""
     return namespace == "default" or namespace.startswith("kube-")
+
+
+def check_context(kube: Kube) -> None:
+    """Raise NotAllowedError unless the cluster is an embedded or a kind one, or was named in $KUBERNETES_CONTEXT.
+
+    A kubeconfig's current context is whatever its owner used last: no word that this cluster may be attacked.
+    """
+    if not kube.is_harmless() and os.environ.get("KUBERNETES_CONTEXT") != kube.context:
+        raise NotAllowedError(
+            f"the current context {kube.context} is neither embedded nor kind; to attack it all the same spell it out: "
+            f"KUBERNETES_CONTEXT={kube.context} (gameday run: --context {kube.context})"
+        )
 
 
 def check_namespace(kube: Kube, namespace: str) -> None:
@@ -76,23 +93,48 @@ def check_shop(kube: Kube, namespace: str, url: str) -> None:
             ) from problem
 
 
-def select_pods(kube: Kube, namespace: str, label_selector: str, *, at_most: int = MAX_PODS) -> list[Any]:
+def set_caps(caps: Caps) -> None:
+    """From now on every fault of this process keeps to these; the control sets them from its arguments."""
+    global _caps  # noqa: PLW0603  # chaoslib calls plain functions: there is nowhere else to keep it
+    _caps = caps
+
+
+def select_pods(kube: Kube, namespace: str, label_selector: str, *, together: bool = True) -> list[Any]:
     """The pods that a selector matches, those being deleted or ended left out.
 
-    Raises NotAllowedError when the selector is empty, matches none, or more than `at_most`.
+    `together`: the fault has all of them down at the same time. One that goes round among them asks `room` instead,
+    before it takes another. Raises NotAllowedError when the selector is empty, matches none, or the caps
+    (`guard` in the control's arguments) do not allow so many.
     """
     if not label_selector.strip():
         raise NotAllowedError(f"namespace {namespace}: the label selector is empty and would match every pod")
-    found = persist(kube.core.list_namespaced_pod, namespace, label_selector=label_selector).items
-    pods = [pod for pod in found if pod.metadata.deletion_timestamp is None and pod.status.phase not in ENDED]
+    pods = _live(persist(kube.core.list_namespaced_pod, namespace, label_selector=label_selector).items)
     if not pods:
         raise NotAllowedError(
             f"namespace {namespace}: 0 pods match {label_selector!r}, expected at least 1; "
             f"see kubectl -n {namespace} get pods --show-labels"
         )
-    if len(pods) > at_most:
-        raise NotAllowedError(
-            f"namespace {namespace}: {len(pods)} pods match {label_selector!r}, at most {at_most} may be hit; "
-            "narrow the selector"
-        )
+    why = _caps.refusal(len(pods) if together else 1, len(shop_pods(kube, namespace)))
+    if why is not None:
+        raise NotAllowedError(f"namespace {namespace}, selector {label_selector!r}: {why}")
     return pods
+
+
+def room(of: int) -> int:
+    """How many of a namespace's `of` pods one fault may have down at the same time, as the caps say."""
+    return _caps.most(of)
+
+
+def shop_pods(kube: Kube, namespace: str) -> list[Any]:
+    """The pods that a share is a share of: not the guardian, nor fault proxies."""
+    pods = _live(persist(kube.core.list_namespaced_pod, namespace).items)
+    return [pod for pod in pods if not is_gamedays(pod.metadata.labels or {})]
+
+
+def is_gamedays(labels: Mapping[str, str]) -> bool:
+    """Whether a pod with these labels is Gameday's own, no part of the shop. Pure."""
+    return PROXY_LABEL in labels or labels.get("app") == GUARDIAN
+
+
+def _live(pods: Iterable[Any]) -> list[Any]:
+    return [pod for pod in pods if pod.metadata.deletion_timestamp is None and pod.status.phase not in ENDED]

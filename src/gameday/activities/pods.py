@@ -14,7 +14,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday import evidence
 from gameday.activities.fault import Fault, activity, attack
-from gameday.activities.guard import select_pods
+from gameday.activities.guard import room, select_pods, shop_pods
 from gameday.activities.targets import deployments_of, is_over, is_ready, ready_endpoints, services_to
 from gameday.kube import ApiException
 from gameday.ledger import NoUndo, SetReplicas
@@ -91,6 +91,8 @@ def terminate_pods(
     """Kill one ready pod every `every_s` seconds for `duration_s` seconds, app after app, each app at least once.
 
     Nothing needs undoing: the Deployments replace what was killed; `undo.revert_faults` waits until they have.
+    Of those that match, no more are down at the same time than the control's `guard` lets one fault have: a kill
+    that would be one too many waits until another pod is ready again, so over the window more may be killed in all.
     `one_of`: the apps (label `app`) to go round, default all that match. `keep_one`: never take the last
     ready pod of an app that is meant to have several (one of a single replica is fair game: it may die any day).
     `seed`: of the random choice, default $GAMEDAY_SEED. `grace_period_s`: 0 kills at once. Each kill goes through
@@ -99,7 +101,8 @@ def terminate_pods(
     killed, seed, cut_short}.
     """
     kube = attack(namespace)
-    pods = select_pods(kube, namespace, label_selector)
+    pods = select_pods(kube, namespace, label_selector, together=False)
+    most_down = room(len(shop_pods(kube, namespace)))
     deployments = deployments_of(kube, namespace, pods)
     present = sorted({(pod.metadata.labels or {}).get(APP_LABEL, "") for pod in pods})
     missing = sorted(set(one_of or []) - set(present))
@@ -115,20 +118,25 @@ def terminate_pods(
         ttl_s=duration_s + 60,
     )
     several = {d.spec.template.metadata.labels.get(APP_LABEL) for d in deployments.values() if d.spec.replicas > 1}
-    hunt = Hunt(fault, label_selector, one_of or present, several if keep_one else set(), grace_period_s)
+    hunt = Hunt(fault, label_selector, one_of or present, several if keep_one else set(), grace_period_s,
+                least_ready=len(pods) - most_down)  # fmt: skip
     hunt.run(random.Random(used_seed), every_s, duration_s)  # noqa: S311  # reproducible, not secret
     return hunt.result(used_seed)
 
 
 @dataclass
 class Hunt:
-    """The killing of pods over a window. `spared`: the apps whose last ready pod is left alone."""
+    """The killing of pods over a window. `spared`: the apps whose last ready pod is left alone.
+
+    `least_ready`: as many of all of them must be ready after a kill, by the guard's caps.
+    """
 
     fault: Fault
     label_selector: str
     apps: list[str]
     spared: set[str | None]
     grace_period_s: int
+    least_ready: int
     killed: list[dict[str, Any]] = field(default_factory=list)
     cut_short: bool = False
     _evidence: dict[str, Any] = field(default_factory=dict)
@@ -151,6 +159,8 @@ class Hunt:
         """A ready pod of the app that waits longest and can spare one; that app goes to the end of the queue."""
         kube, namespace = self.fault.kube, self.fault.namespace
         pods = persist(kube.core.list_namespaced_pod, namespace, label_selector=self.label_selector).items
+        if sum(map(is_ready, pods)) <= self.least_ready:
+            return None
         for app in list(queue):
             ready = [p for p in pods if is_ready(p) and (p.metadata.labels or {}).get(APP_LABEL, "") == app]
             if len(ready) > (1 if app in self.spared else 0):

@@ -6,13 +6,14 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gameday.activities.caps import Caps
 from gameday.load.schedule import DEFAULT_MIX, check_mix
 from gameday.load.shoppers import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Settings", "SettingsError", "read_settings"]
+__all__ = ["Settings", "SettingsError", "read_caps", "read_settings"]
 
 _MAX_RATE_PER_S = 200.0
 
@@ -26,7 +27,8 @@ class Settings:
     """What an experiment asks of its control. Times in seconds.
 
     `baseline_s`: traffic before the hypothesis is first judged; `recovery_s`: bound of the wait for
-    requests to be fine again after the undo; `faultproxies`: Services to put a fault proxy before.
+    requests to be fine again after the undo; `faultproxies`: Services to put a fault proxy before;
+    `caps`: how much of the namespace a fault may hit.
     """
 
     namespace: str
@@ -34,11 +36,12 @@ class Settings:
     recovery_s: float = 15.0
     faultproxies: tuple[str, ...] = ()
     plan: Plan = field(default_factory=Plan)
+    caps: Caps = field(default_factory=Caps)
 
 
 def read_settings(arguments: Mapping[str, Any]) -> Settings:
     """The settings that a control's arguments describe. Raises SettingsError on the first that is wrong."""
-    known = {"namespace", "shoppers", "baseline_s", "recovery_s", "faultproxies"}
+    known = {"namespace", "shoppers", "baseline_s", "recovery_s", "faultproxies", "guard"}
     _refuse_unknown("control", arguments, known)
     namespace = arguments.get("namespace")
     if not isinstance(namespace, str) or not namespace or "$" in namespace:
@@ -52,7 +55,20 @@ def read_settings(arguments: Mapping[str, Any]) -> Settings:
         _number(arguments, "recovery_s", 15.0, 1, 600),
         tuple(proxies),
         _plan(arguments.get("shoppers") or {}),
+        read_caps(arguments),
     )
+
+
+def read_caps(arguments: Mapping[str, Any]) -> Caps:
+    """The caps that a control's arguments set, in `guard: {max_pods, max_share}`. Raises SettingsError."""
+    guard = arguments.get("guard") or {}
+    if not isinstance(guard, dict):
+        raise SettingsError(f"control: guard is {guard!r}, expected a mapping")
+    _refuse_unknown("guard", guard, {"max_pods", "max_share"})
+    most = _number(guard, "max_pods", Caps.max_pods, 1, 10_000)
+    if most != int(most):
+        raise SettingsError(f"guard: max_pods is {most!r}, expected a whole number")
+    return Caps(int(most), _number(guard, "max_share", Caps.max_share, 0.01, 1))
 
 
 def _plan(shoppers: Any) -> Plan:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gameday.allowlist import CONTROL, Allowance, refusals
 from gameday.authoring.keys import check_keys, did_you_mean
 from gameday.authoring.providers import check_provider
 from gameday.authoring.source import Problem, Source, Where, read_source
@@ -18,11 +19,9 @@ from gameday.authoring.source import Problem, Source, Where, read_source
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CONTROL", "Linted", "declared_weaknesses", "lint_file"]
+__all__ = ["Linted", "declared_weaknesses", "lint_file"]
 
-CONTROL = "gameday.activities.control"
-"""The control that turns every non-pass into a failure; without it `chaos run` may say passed."""
-
+NOTHING_MORE = Allowance()
 _NAME_IN_TEXT = re.compile(r"\$\{\s*([^}\s]+)\s*\}")
 
 
@@ -36,7 +35,11 @@ class Linted:
 
 
 def lint_file(
-    file: Path, *, weaknesses: Collection[str] | None = None, allow_process: bool = False, shown_as: str | None = None
+    file: Path,
+    *,
+    weaknesses: Collection[str] | None = None,
+    allowance: Allowance = NOTHING_MORE,
+    shown_as: str | None = None,
 ) -> Linted:
     """Check one file. `weaknesses` are the names that exist (None: do not check them)."""
     source = read_source(file, shown_as=shown_as)
@@ -44,7 +47,9 @@ def lint_file(
     if source.data is not None and not isinstance(data, Mapping):
         source.complain((), f"an experiment is a mapping; this is a {type(data).__name__}")
     if isinstance(data, Mapping):
-        _check_experiment(source, data, allow_process=allow_process)
+        for refusal in refusals(data, allowance):
+            source.complain(refusal.where, refusal.reason)
+        _check_experiment(source, data, allowance)
         _check_weaknesses(source, data, weaknesses)
         _check_substitutions(source, data)
     usable = dict(data) if isinstance(data, Mapping) else None
@@ -57,7 +62,7 @@ def declared_weaknesses(experiment: Mapping[str, Any]) -> list[str]:
     return [str(entry["name"]) for entry in entries if isinstance(entry, Mapping) and entry.get("name")]
 
 
-def _check_experiment(source: Source, data: Mapping[str, Any], *, allow_process: bool) -> None:
+def _check_experiment(source: Source, data: Mapping[str, Any], allowance: Allowance) -> None:
     check_keys(source, (), data, "experiment")
     for key in ("title", "description"):
         if not isinstance(data.get(key), str) or not data[key].strip():
@@ -66,17 +71,18 @@ def _check_experiment(source: Source, data: Mapping[str, Any], *, allow_process:
     if not isinstance(tags, list) or not all(isinstance(tag, str) and tag for tag in tags):
         source.complain(("tags",), "tags must be a list of non-empty strings")
     _check_runtime(source, data.get("runtime"))
-    _check_controls(source, (), data.get("controls"))
+    _check_controls(source, (), data.get("controls"), allowance)
+    _check_dynamic(source, data.get("configuration"), allowance)
     if CONTROL not in [_module_of(control) for control in _items(data.get("controls"))]:
         source.complain(
             ("controls",), f"the control {CONTROL} is missing: without it plain 'chaos run' can pass falsely"
         )
-    _check_hypothesis(source, data.get("steady-state-hypothesis"), allow_process=allow_process)
+    _check_hypothesis(source, data.get("steady-state-hypothesis"), allowance)
     if not isinstance(data.get("method"), list):
         source.complain(("method",), "an experiment needs a method: a list of actions and probes")
     for part in ("method", "rollbacks"):
         for index, activity in enumerate(_items(data.get(part))):
-            _check_activity(source, (part, index), activity, "activity", allow_process=allow_process)
+            _check_activity(source, (part, index), activity, "activity", allowance)
 
 
 def _check_runtime(source: Source, runtime: Any) -> None:
@@ -99,7 +105,14 @@ def _check_runtime(source: Source, runtime: Any) -> None:
         )
 
 
-def _check_controls(source: Source, where: Where, controls: Any) -> None:
+def _check_dynamic(source: Source, configuration: Any, allowance: Allowance) -> None:
+    """Chaos Toolkit asks the probes in the configuration before anything else, and passes over those that raise."""
+    for key, value in configuration.items() if isinstance(configuration, Mapping) else ():
+        if isinstance(value, Mapping) and value.get("type") == "probe":
+            check_provider(source, ("configuration", key, "provider"), value.get("provider"), allowance)
+
+
+def _check_controls(source: Source, where: Where, controls: Any, allowance: Allowance) -> None:
     if controls is not None and not isinstance(controls, list):
         source.complain((*where, "controls"), "controls must be a list")
     for index, control in enumerate(_items(controls)):
@@ -110,16 +123,16 @@ def _check_controls(source: Source, where: Where, controls: Any) -> None:
         check_keys(source, at, control, "control")
         if not control.get("name"):
             source.complain(at, "a control needs a name")
-        check_provider(source, (*at, "provider"), control.get("provider"), allow_process=False, control=True)
+        check_provider(source, (*at, "provider"), control.get("provider"), allowance, control=True)
 
 
-def _check_hypothesis(source: Source, hypothesis: Any, *, allow_process: bool) -> None:
+def _check_hypothesis(source: Source, hypothesis: Any, allowance: Allowance) -> None:
     at: Where = ("steady-state-hypothesis",)
     if not isinstance(hypothesis, Mapping):
         source.complain(at, "a steady-state-hypothesis is needed: with none, nothing can fail")
         return
     check_keys(source, at, hypothesis, "hypothesis")
-    _check_controls(source, at, hypothesis.get("controls"))
+    _check_controls(source, at, hypothesis.get("controls"), allowance)
     if not hypothesis.get("title"):
         source.complain(at, "the hypothesis needs a title")
     probes = hypothesis.get("probes")
@@ -127,12 +140,12 @@ def _check_hypothesis(source: Source, hypothesis: Any, *, allow_process: bool) -
         source.complain((*at, "probes"), "the hypothesis needs at least one probe: with none, nothing can fail")
     for index, probe in enumerate(_items(probes)):
         where = (*at, "probes", index)
-        _check_activity(source, where, probe, "probe", allow_process=allow_process)
+        _check_activity(source, where, probe, "probe", allowance)
         if isinstance(probe, Mapping):
-            _check_tolerance(source, where, probe)
+            _check_tolerance(source, where, probe, allowance)
 
 
-def _check_tolerance(source: Source, where: Where, probe: Mapping[str, Any]) -> None:
+def _check_tolerance(source: Source, where: Where, probe: Mapping[str, Any], allowance: Allowance) -> None:
     tolerance = probe.get("tolerance")
     if "tolerance" not in probe and "ref" not in probe:
         source.complain(where, f"probe '{probe.get('name')}' needs a tolerance")
@@ -146,9 +159,12 @@ def _check_tolerance(source: Source, where: Where, probe: Mapping[str, Any]) -> 
             (*where, "tolerance"),
             f"tolerance type is {tolerance.get('type')!r}; expected probe, regex, jsonpath or range",
         )
+    elif isinstance(tolerance, Mapping) and tolerance.get("type") == "probe":
+        at = (*where, "tolerance", "provider")
+        check_provider(source, at, tolerance.get("provider"), allowance, given="value")
 
 
-def _check_activity(source: Source, where: Where, activity: Any, level: str, *, allow_process: bool) -> None:
+def _check_activity(source: Source, where: Where, activity: Any, level: str, allowance: Allowance) -> None:
     if not isinstance(activity, Mapping):
         source.complain(where, "an activity must be a mapping with type, name and provider")
         return
@@ -161,8 +177,8 @@ def _check_activity(source: Source, where: Where, activity: Any, level: str, *, 
         source.complain(where, "an activity needs a name")
     if isinstance(activity.get("pauses"), Mapping):
         check_keys(source, (*where, "pauses"), activity["pauses"], "pauses")
-    _check_controls(source, where, activity.get("controls"))
-    check_provider(source, (*where, "provider"), activity.get("provider"), allow_process=allow_process)
+    _check_controls(source, where, activity.get("controls"), allowance)
+    check_provider(source, (*where, "provider"), activity.get("provider"), allowance)
 
 
 def _check_weaknesses(source: Source, data: Mapping[str, Any], known: Collection[str] | None) -> None:
@@ -195,15 +211,13 @@ def _check_substitutions(source: Source, data: Mapping[str, Any]) -> None:
                     source.complain(where, f"${{{name}}} is not in the configuration{did_you_mean(name, known)}")
 
 
-def _texts(where: Where, value: Any) -> Iterator[tuple[Where, str]]:
+def _texts(where: Where, value: Any, above: tuple[int, ...] = ()) -> Iterator[tuple[Where, str]]:
     if isinstance(value, str):
         yield where, value
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from _texts((*where, key), one)
-    elif isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from _texts((*where, index), one)
+    if not isinstance(value, Mapping | list) or id(value) in above:  # an alias to one of its own parents
+        return
+    for key, one in value.items() if isinstance(value, Mapping) else enumerate(value):
+        yield from _texts((*where, key), one, (*above, id(value)))
 
 
 def _weakness_entries(data: Mapping[str, Any]) -> Iterator[tuple[Where, Any]]:

@@ -10,22 +10,26 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gameday.allowlist import why_refused
 from gameday.authoring.keys import check_keys, did_you_mean
 
 if typing.TYPE_CHECKING:
+    from gameday.allowlist import Allowance
     from gameday.authoring.source import Source, Where
 
-__all__ = ["ALLOWED_MODULES", "check_provider"]
-
-ALLOWED_MODULES = ("gameday.activities", "chaosk8s")
-"""Packages that an experiment may call into. Anything else could do anything to this machine."""
+__all__ = ["check_provider"]
 
 _GIVEN_BY_CHAOSTOOLKIT = {"configuration", "secrets"}
 _SUBSTITUTION = re.compile(r"\$\{")
 
 
-def check_provider(source: Source, where: Where, provider: Any, *, allow_process: bool, control: bool = False) -> None:
-    """Complain of whatever would keep this provider from being called, or should."""
+def check_provider(
+    source: Source, where: Where, provider: Any, allowance: Allowance, *, control: bool = False, given: str = ""
+) -> None:
+    """Complain of whatever would keep this provider from being called. `given`: an argument that is put in later.
+
+    What may not be called is not imported here; `gameday.allowlist` says why.
+    """
     if not isinstance(provider, Mapping):
         source.complain(where, "provider must be a mapping with a type")
         return
@@ -34,12 +38,12 @@ def check_provider(source: Source, where: Where, provider: Any, *, allow_process
         source.complain((*where, "type"), f"provider type is {kind!r}; expected python, process or http")
         return
     check_keys(source, where, provider, kind)
-    if kind == "process" and not allow_process:
-        source.complain(
-            (*where, "type"), "a process provider runs a command on this machine; allow it with --allow-process"
-        )
     if kind == "python":
-        _check_python(source, where, provider, control=control)
+        if why_refused(provider, allowance, control=control) is None:
+            arguments = provider.get("arguments") or {}
+            if given and isinstance(arguments, Mapping):
+                provider = {**provider, "arguments": {given: "${given}", **arguments}}
+            _check_python(source, where, provider, control=control)
     else:
         needed = "path" if kind == "process" else "url"
         if not provider.get(needed):
@@ -47,14 +51,10 @@ def check_provider(source: Source, where: Where, provider: Any, *, allow_process
 
 
 def _check_python(source: Source, where: Where, provider: Mapping[str, Any], *, control: bool) -> None:
-    """The module is allowed and importable, the function is there and takes these arguments."""
+    """The module is importable, the function is there and takes these arguments."""
     name = provider.get("module")
     if not isinstance(name, str) or not name:
         source.complain(where, "a python provider needs 'module'")
-        return
-    if not any(name == allowed or name.startswith(allowed + ".") for allowed in ALLOWED_MODULES):
-        allowed_names = ", ".join(f"{one}.*" for one in ALLOWED_MODULES)
-        source.complain((*where, "module"), f"module {name} is not on the allow-list ({allowed_names})")
         return
     try:
         module = importlib.import_module(name)
@@ -66,6 +66,16 @@ def _check_python(source: Source, where: Where, provider: Mapping[str, Any], *, 
         return
     if not control:
         _check_call(source, where, module, provider)
+    elif hasattr(module, "validate_control"):
+        _check_control(source, where, module, provider)
+
+
+def _check_control(source: Source, where: Where, module: types.ModuleType, provider: Mapping[str, Any]) -> None:
+    """A control that can judge its own arguments does so, as it would when it is run."""
+    try:
+        module.validate_control({"provider": provider})
+    except Exception as problem:  # noqa: BLE001  # any control may raise anything
+        source.complain((*where, "arguments"), " ".join(str(problem).split()))
 
 
 def _check_call(source: Source, where: Where, module: types.ModuleType, provider: Mapping[str, Any]) -> None:

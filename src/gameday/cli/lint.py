@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from gameday.cli.allowing import allowing
 from gameday.cli.edge import EXIT_INVALID
+
+if TYPE_CHECKING:
+    from gameday.allowlist import Allowance
 
 __all__ = ["lint"]
 
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--allow-process", is_flag=True, help="Let experiments run commands on this machine.")
-def lint(files: tuple[Path, ...], *, allow_process: bool) -> int:
+@allowing
+def lint(files: tuple[Path, ...], allowance: Allowance) -> int:
     """Check experiment FILES (or folders; default: the whole catalogue), with line and column.
 
     Finds what Chaos Toolkit lets through: unknown and duplicate keys, arguments that do not fit, a hypothesis
@@ -32,7 +37,7 @@ def lint(files: tuple[Path, ...], *, allow_process: bool) -> int:
     if empty:
         raise click.UsageError(f"no experiment file (*.yaml) in {', '.join(map(str, empty))}")
     chosen = [one for inside in found.values() for one in inside]
-    linted = lint_all(chosen if files else catalogue.files(), catalogue, allow_process=allow_process)
+    linted = lint_all(chosen if files else catalogue.files(), catalogue, allowance)
     problems = [problem for one in linted for problem in one.problems]
     for problem in problems:
         click.echo(problem)

@@ -13,8 +13,10 @@ from rich.text import Text
 from gameday.runner.progress import STYLES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from gameday.runner.blast import Hit
     from gameday.runner.gameday import Outcome
     from gameday.runner.plan import Planned
     from gameday.runner.target import Target
@@ -31,8 +33,8 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH, soft_wrap=True)
 
 
-def show_plan(planned: list[Planned]) -> None:
-    """What would be run: experiments, weaknesses and the faults with their targets."""
+def show_plan(planned: list[Planned], hits: Mapping[str, Sequence[Hit]]) -> None:
+    """What would be run: experiments, weaknesses and the faults with their targets; `hits` by the runs' names."""
     out = console()
     for one in planned:
         weakness = f" on a storefront with the weakness {one.weakness}" if one.weakness else ""
@@ -40,6 +42,9 @@ def show_plan(planned: list[Planned]) -> None:
         for activity in one.experiment.get("method", []):
             if isinstance(activity, dict) and activity.get("type") == "action":
                 out.print(Text(f"    {activity.get('name')}: {_call(activity.get('provider') or {})}", style="dim"))
+                for hit in hits.get(one.run_name, ()):
+                    if hit.action == activity.get("name"):
+                        out.print(Text(f"        {hit}", style="dim"))
     word = "run" if len(planned) == 1 else "runs"
     out.print(f"gameday: {len(planned)} {word} planned, nothing was started")
 
@@ -83,5 +88,8 @@ def last_line(outcome: Outcome) -> str:
 
 
 def _call(provider: dict[str, Any]) -> str:
-    arguments = ", ".join(f"{key}={value}" for key, value in (provider.get("arguments") or {}).items())
+    given = provider.get("arguments") or {}
+    if provider.get("type") != "python":  # a command, or a request
+        return f"{provider.get('type')} {provider.get('path') or provider.get('url')} {given or ''}".strip()
+    arguments = ", ".join(f"{key}={value}" for key, value in given.items())
     return f"{provider.get('module')}.{provider.get('func')}({arguments})"

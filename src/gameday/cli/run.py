@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gameday.cli.allowing import allowing
 from gameday.cli.edge import Context
 
 if TYPE_CHECKING:
+    from gameday.runner.blast import Hit
     from gameday.runner.catalogue import Catalogue
     from gameday.runner.folder import ReportFolder
     from gameday.runner.gameday import Outcome
@@ -58,7 +60,7 @@ __all__ = ["run"]
 @click.option("--without-guardian", is_flag=True,
               help="On a cluster that lives on: nobody there undoes the faults should this machine die.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
-@click.option("--allow-process", is_flag=True, help="Let experiments run commands on this machine.")
+@allowing
 def run(**options: Any) -> int:
     """Run EXPERIMENTS (files, folders or names; default: all) and say honestly whether the shop held.
 
@@ -72,17 +74,36 @@ def run(**options: Any) -> int:
     _refuse_contradictions(options)
     catalogue = find_catalogue()
     selection = Selection(
-        options["experiments"], options["only"], options["tags"], options["weaknesses"], options["allow_process"]
+        options["experiments"], options["only"], options["tags"], options["weaknesses"], options["allowance"]
     )
     planned = plan(selection, catalogue)
+    named = existing_for_run(options["context"], options["namespace"])
+    if not options["dry_run"]:
+        _tell_children(options, named)
+    renderer = _renderer(catalogue, options, named)
+    hits = _hits(planned, renderer, named)
     if options["dry_run"]:
         from gameday.cli.output import show_plan
 
-        show_plan(planned)
+        show_plan(planned, hits)
         return 0
-    named = existing_for_run(options["context"], options["namespace"])
-    _tell_children(options, named)
-    return _run(planned, catalogue, options, named)
+    return _run(planned, renderer, catalogue, options, named)
+
+
+def _hits(planned: list[Planned], renderer: Renderer, named: Target | None) -> dict[str, list[Hit]]:
+    """What the faults of each run would hit, by its name. Raises InvalidRequest when the caps do not allow it."""
+    from gameday.activities.guard import shop_pods
+    from gameday.runner import blast
+
+    there = None
+    if named is not None and named.namespace is not None:
+        there = blast.pods_that_run(shop_pods(named.connect(), named.namespace))
+    found = {}
+    for one in planned:
+        pods = blast.pods_of_manifests(renderer.render(one.weakness)) if there is None else there
+        found[one.run_name] = blast.hits(one.experiment, pods)
+        blast.check(one.run_name, found[one.run_name])
+    return found
 
 
 def _refuse_contradictions(options: dict[str, Any]) -> None:
@@ -96,7 +117,9 @@ def _refuse_contradictions(options: dict[str, Any]) -> None:
         raise click.UsageError(f"--shop-url {options['shop_url']}: expected http:// or https:// in front")
 
 
-def _run(planned: list[Planned], catalogue: Catalogue, options: dict[str, Any], named: Target | None) -> int:
+def _run(
+    planned: list[Planned], renderer: Renderer, catalogue: Catalogue, options: dict[str, Any], named: Target | None
+) -> int:
     """Everything that happens, with the report folder and the signals held."""
     from rich.console import Console
 
@@ -111,14 +134,14 @@ def _run(planned: list[Planned], catalogue: Catalogue, options: dict[str, Any], 
     with ReportFolder(options["report"]) as report, handle_signals(stop):
         Context.trace_file = report.path / "gameday.log"
         with Progress(console, Context.trace_file) as progress:
-            outcome = _game_day(planned, catalogue, options, named, (report, stop, progress))
+            outcome = _game_day(planned, renderer, catalogue, options, named, (report, stop, progress))
         page = write_report(report.path)
     show_results(outcome, page)
     return outcome.exit_code
 
 
 def _game_day(
-    planned: list[Planned], catalogue: Catalogue, options: dict[str, Any], named: Target | None,
+    planned: list[Planned], renderer: Renderer, catalogue: Catalogue, options: dict[str, Any], named: Target | None,
     held: tuple[ReportFolder, Stop, Progress],
 ) -> Outcome:  # fmt: skip
     """Run the plan on the cluster named, or on a private one that ends with it."""
@@ -131,7 +154,8 @@ def _game_day(
     report, stop, progress = held
     embedded = named is None or named.embedded
     jobs = _jobs(len(planned), named, options)
-    renderer = _renderer(planned, catalogue, options, jobs if embedded else 0)
+    if embedded and not options["namespace"]:
+        _check_machine(planned, renderer, jobs)
     run_id = new_run_id()
     target = named or private(run_id)
     progress.planned(planned, jobs)
@@ -165,6 +189,7 @@ def _tell_children(options: dict[str, Any], named: Target | None) -> None:
 
     Raises InvalidRequest when the cluster named is not reached in the way asked for.
     """
+    options["allowance"].into_environment()
     if named is None or named.embedded:
         _leave_out(options, "reach", "auto", "an embedded cluster is reached directly")
         _leave_out(options, "image", None, "an embedded cluster runs this very installation")
@@ -207,22 +232,20 @@ def _jobs(planned: int, named: Target | None, options: dict[str, Any]) -> int:
     return min(options["jobs"] or most, planned)
 
 
-def _renderer(planned: list[Planned], catalogue: Catalogue, options: dict[str, Any], storefronts: int) -> Renderer:
-    """What renders the storefronts; `storefronts`: how many of them this machine must carry, 0 for another cluster.
-
-    What cannot be rendered is found out before anything is started.
-    """
-    from gameday.runner.prerequisites import check_machine
+def _renderer(catalogue: Catalogue, options: dict[str, Any], named: Target | None) -> Renderer:
+    """What renders the storefronts."""
     from gameday.runner.rendering import Renderer
 
-    overlay = "embedded" if storefronts else "plain"
-    renderer = Renderer(catalogue, overlay=overlay, image=options["image"], node_port=options["reach"] == "nodeport")
-    if not options["namespace"]:
-        for weakness in dict.fromkeys(one.weakness for one in planned):
-            manifests = renderer.render(weakness)
-            if storefronts:
-                check_machine(manifests, storefronts=storefronts)
-    return renderer
+    overlay = "embedded" if named is None or named.embedded else "plain"
+    return Renderer(catalogue, overlay=overlay, image=options["image"], node_port=options["reach"] == "nodeport")
+
+
+def _check_machine(planned: list[Planned], renderer: Renderer, storefronts: int) -> None:
+    """Find out before anything is started whether this machine has what so many embedded storefronts need."""
+    from gameday.runner.prerequisites import check_machine
+
+    for weakness in dict.fromkeys(one.weakness for one in planned):
+        check_machine(renderer.render(weakness), storefronts=storefronts)
 
 
 def _name_leftovers(target: Target, progress: Progress) -> None:

@@ -27,6 +27,9 @@ __all__ = ["DURATION_S", "HOLDER_VARIABLE", "LEASE_NAME", "HeldError", "Lease", 
 __all__ += ["new_holder"]
 
 LEASE_NAME = "gameday-run"
+GUARDIAN = "gameday-guardian"
+"""The name of the Deployment that watches the Lease, and its pods' label `app`."""
+
 HOLDER_VARIABLE = "GAMEDAY_LEASE"
 """Names the holder to the processes of one run."""
 

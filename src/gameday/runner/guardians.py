@@ -10,6 +10,7 @@ from kubernetes.client import ApisApi, RbacAuthorizationV1Api
 from kubernetes.client.exceptions import ApiException
 
 from gameday.ledger.calls import find, persist, said
+from gameday.ledger.lease import GUARDIAN
 from gameday.runner.deploy import StopAskedError
 from gameday.runner.errors import EnvironmentFailure
 from gameday.runner.rendering import STOREFRONT, kustomize
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAME", "guardian", "install", "is_watching", "uninstall"]
 
-NAME = "gameday-guardian"
+NAME = GUARDIAN
 _RBAC = "rbac.authorization.k8s.io"
 _POLL_S = 0.2
 

@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gameday.allowlist import Allowance
 from gameday.authoring.keys import did_you_mean
 from gameday.authoring.lint import Linted, declared_weaknesses, lint_file
 from gameday.runner.errors import InvalidRequest
@@ -27,7 +28,7 @@ class Selection:
     only: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     weaknesses: tuple[str, ...] = ()
-    allow_process: bool = False
+    allowance: Allowance = field(default_factory=Allowance)
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,10 @@ def default_deadline_s(planned: int, jobs: int, *, embedded: bool = True) -> flo
     return 120.0 + (180.0 if embedded else 420.0) * -(-planned // jobs)
 
 
-def lint_all(files: list[Path], catalogue: Catalogue, *, allow_process: bool = False) -> list[Linted]:
+def lint_all(files: list[Path], catalogue: Catalogue, allowance: Allowance) -> list[Linted]:
     """Lint every file, and complain of two that would write to the same folder."""
     weaknesses = catalogue.weaknesses()
-    return [
-        lint_file(file, weaknesses=weaknesses, allow_process=allow_process, shown_as=_shown(file)) for file in files
-    ]
+    return [lint_file(file, weaknesses=weaknesses, allowance=allowance, shown_as=_shown(file)) for file in files]
 
 
 def plan(selection: Selection, catalogue: Catalogue) -> list[Planned]:
@@ -75,7 +74,7 @@ def plan(selection: Selection, catalogue: Catalogue) -> list[Planned]:
     """
     _check_weaknesses(selection, catalogue)
     files = _select_files(selection, catalogue)
-    linted = lint_all(files, catalogue, allow_process=selection.allow_process)
+    linted = lint_all(files, catalogue, selection.allowance)
     problems = [str(problem) for one in linted for problem in one.problems]
     if problems:
         raise InvalidRequest("\n".join(problems))

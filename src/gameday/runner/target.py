@@ -137,7 +137,7 @@ def _of_kubeconfig(context: str | None) -> Target:
         kube = connect(context=context)
     except ClusterUnreachableError as problem:
         raise InvalidRequest(f"{problem}; see 'kubectl config get-contexts' and 'gameday status'") from problem
-    if context is None and not kube.context.startswith(("kind-", _PREFIX)):
+    if context is None and not kube.is_harmless():
         raise InvalidRequest(
             f"the current context {kube.context} is neither embedded nor kind; to use it say --context {kube.context}"
         )

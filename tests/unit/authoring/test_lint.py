@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gameday.authoring.lint import declared_weaknesses, lint_file
+from gameday.allowlist import Allowance
+from gameday.authoring.lint import NOTHING_MORE, declared_weaknesses, lint_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ configuration:
 runtime: {rollbacks: {strategy: always}}
 controls:
   - name: gameday
-    provider: {type: python, module: gameday.activities.control}
+    provider: {type: python, module: gameday.activities.control, arguments: {namespace: "${namespace}"}}
 extensions:
   - name: gameday
     weaknesses:
@@ -41,18 +42,18 @@ method:
     name: kill
     provider:
       type: python
-      module: chaosk8s.pod.actions
+      module: gameday.activities.pods
       func: terminate_pods
-      arguments: {label_selector: app=web, qty: 1}
+      arguments: {label_selector: app=web, namespace: x, seed: 1}
 rollbacks: []
 """
 
 
-def problems(tmp_path: Path, text: str, *, allow_process: bool = False) -> list[str]:
+def problems(tmp_path: Path, text: str, allowance: Allowance = NOTHING_MORE) -> list[str]:
     """What lint says of a text, without the file's name."""
     file = tmp_path / "experiment.yaml"
     file.write_text(text)
-    linted = lint_file(file, weaknesses=["no-error-page"], allow_process=allow_process, shown_as="f")
+    linted = lint_file(file, weaknesses=["no-error-page"], allowance=allowance, shown_as="f")
     return [str(problem) for problem in linted.problems]
 
 
@@ -66,12 +67,16 @@ def test_a_good_file_has_no_problem(tmp_path: Path) -> None:
     [
         ("rollbacks: []", "rollback: []", "f:32:1: unknown key 'rollback'; did you mean 'rollbacks'?"),
         ("title: Friendly", "title: Friendly\ntitle: Again", "f:2:1: duplicate key 'title' (first on line 1)"),
-        ("arguments: {label_selector: app=web, qty", "arguemnts: {label_selector: app=web, qty", "f:31:7: unknown key 'arguemnts'; did you mean 'arguments'?"),  # noqa: E501
-        ("qty: 1", "qtty: 1", "terminate_pods takes no argument 'qtty'; did you mean 'qty'?"),
-        ("qty: 1", "qty: many", "argument 'qty' is 'many' (str); expected int"),
+        ("arguments: {label_selector: app=web, namespace", "arguemnts: {label_selector: app=web, namespace", "f:31:7: unknown key 'arguemnts'; did you mean 'arguments'?"),  # noqa: E501
+        ("seed: 1", "sede: 1", "terminate_pods takes no argument 'sede'; did you mean 'seed'?"),
+        ("seed: 1", "seed: many", "argument 'seed' is 'many' (str); expected int | None"),
         ("func: terminate_pods", "func: terminate_pod", "has no function 'terminate_pod'; did you mean 'terminate_pods'?"),  # noqa: E501
-        ("module: chaosk8s.pod.actions", "module: chaosk8s.pods.actions", "there is no module chaosk8s.pods.actions"),
-        ("module: chaosk8s.pod.actions", "module: os.path", "module os.path is not on the allow-list"),
+        ("module: gameday.activities.pods", "module: gameday.activities.pod", "there is no module gameday.activities.pod"),  # noqa: E501
+        ("module: gameday.activities.pods", "module: os.path", "f:29:7: module os.path is not on the allow-list (gameday.activities.*, the probes of chaosk8s.*); allow it with --allow-module os.path"),  # noqa: E501
+        ("func: pods_in_phase", "func: pods_in_phse", "pods_in_phse is not on the allow-list (the probes of chaosk8s.*); did you mean 'pods_in_phase'?"),  # noqa: E501
+        ('"${namespace}"}}', '"${namespace}", guard: {max_pod: 1}}}', "f:8:66: guard: unknown argument 'max_pod'"),
+        ("namespace: {type", "dynamic: {type: probe, provider: {type: python, module: gameday.activities.probes.pages, func: nope}}\n  namespace: {type", "f:4:92: module gameday.activities.probes.pages has no function 'nope'"),  # noqa: E501
+        ("tolerance: true", "tolerance: {type: probe, provider: {type: python, module: gameday.activities.probes.pages, func: nope}}", "has no function 'nope'"),  # noqa: E501
         ("strategy: always", "strategy: default", "f:5:23: rollbacks.strategy is 'default'; expected 'always'"),
         ("tolerance: true", "tolerance: 0.5", "Chaos Toolkit takes no bare float (0.5)"),
         ("      tolerance: true\n", "", "probe 'pods-there' needs a tolerance"),
@@ -92,7 +97,7 @@ def test_each_slip_is_found_where_it_is(tmp_path: Path, old: str, new: str, expe
 def test_all_problems_come_at_once_in_the_order_of_lines(tmp_path: Path) -> None:
     """Three slips, three lines, sorted."""
     text = (
-        GOOD.replace("qty: 1", "qtty: 1")
+        GOOD.replace("seed: 1", "sede: 1")
         .replace("tolerance: true", "tolerance: 0.5")
         .replace("strategy: always", "strategy: never")
     )
@@ -107,7 +112,20 @@ def test_a_process_provider_needs_the_flag(tmp_path: Path) -> None:
         "method:\n  - type: action\n    name: run\n    provider: {type: process, path: /bin/true}\n"
     )
     assert any("--allow-process" in line for line in problems(tmp_path, text))
-    assert problems(tmp_path, text, allow_process=True) == []
+    assert problems(tmp_path, text, Allowance(process=True)) == []
+
+
+def test_what_is_not_on_the_list_is_not_even_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing runs code: lint does so only once somebody allowed the module."""
+    (tmp_path / "side_effect.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef act(): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    text = GOOD[: GOOD.index("method:")] + (
+        "method:\n  - type: action\n    name: run\n    provider: {type: python, module: side_effect, func: act}\n"
+    )
+    assert any("--allow-module side_effect" in line for line in problems(tmp_path, text))
+    assert not (tmp_path / "ran").exists()
+    assert problems(tmp_path, text, Allowance(modules=("side_effect",))) == []
+    assert (tmp_path / "ran").exists()
 
 
 def test_a_file_without_hypothesis_cannot_fail_and_is_refused(tmp_path: Path) -> None:
@@ -125,6 +143,7 @@ def test_a_file_without_hypothesis_cannot_fail_and_is_refused(tmp_path: Path) ->
         ("- a\n", "an experiment is a mapping; this is a list"),
         ("a: 1\n---\nb: 2\n", "f:2:1: broken YAML"),
         ("a: &x [*x]\n", "unknown key 'a'"),
+        ("method: &x [*x]\n", "an activity must be a mapping"),
         ("a: !!python/object:os.system {}\n", "broken YAML"),
         ("title: {a: 1\n", "broken YAML"),
         ("? [1, 2]\n: 3\n", "broken YAML"),
