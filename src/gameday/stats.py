@@ -28,10 +28,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["ALPHA", "Judgement", "Outcome", "judge_rate", "limit_of_share", "lower_bound", "samples_needed"]
-__all__ += ["judge_so_far", "most_samples_violated", "samples_to_decide", "upper_bound"]
+__all__ += ["judge_so_far", "most_samples_violated", "percentile", "samples_to_decide", "upper_bound"]
 
 ALPHA = 0.05
 """Chance of a wrong bound, over all looks together, when nothing else is said."""
@@ -96,6 +96,24 @@ def judge_rate(errors: int, samples: int, limit: float, alpha: float = ALPHA) ->
 def limit_of_share(share: float) -> float:
     """A percentile as a share: "p95 is at most T" is "less than 1 - 0.95 take longer than T" (0 < share < 1)."""
     return round(1.0 - share, 12)
+
+
+def percentile(values: Sequence[float], share: float, alpha: float = ALPHA) -> tuple[float, float, float]:
+    """The `share` quantile of a series (0 < share < 1), and the bounds between which it is credible: low, seen, high.
+
+    Each bound is the value at which `upper_bound` or `lower_bound` of the share of larger values comes to 1 - share, so
+    it holds at every look, one-sided, as those do. Of what never came the value is infinity. Raises ValueError when
+    empty.
+    """
+    if not values:
+        raise ValueError("a series without values has no quantile")
+    ordered, of, above = sorted(values), len(values), limit_of_share(share)
+    seen = ordered[min(max(math.ceil(share * of) - 1, 0), of - 1)]
+    surely_above = _first(lambda n: n == of or lower_bound(of - n, of, alpha) <= above, -1, of)
+    surely_below = _first(lambda n: n > of or upper_bound(of - n, of, alpha) < above, 0, of + 1)
+    low = ordered[surely_above - 1] if surely_above > 0 else 0.0
+    high = ordered[surely_below - 1] if surely_below <= of else math.inf
+    return low, seen, high
 
 
 def judge_so_far(errors: int, samples: int, limit: float, alpha: float = ALPHA) -> Judgement:

@@ -17,6 +17,7 @@ from gameday.activities import session as sessions
 from gameday.activities.guard import NotAllowedError, check_context, check_namespace, check_shop, set_caps
 from gameday.activities.policies import PolicyWatch
 from gameday.activities.proof import faults_set_since
+from gameday.activities.sampling import too_short
 from gameday.activities.settings import Settings, SettingsError, read_settings
 from gameday.activities.watcher import HypothesisProbe, Watcher, hypothesis_probes
 from gameday.allowlist import Allowance, foreign_actions, refusals
@@ -44,7 +45,10 @@ class Conductor:
         self.probes: list[HypothesisProbe] = hypothesis_probes(experiment, configuration)
         self.policies = PolicyWatch(experiment)
         self.foreign = tuple(foreign_actions(experiment))
-        self.refused = tuple(one.reason for one in refusals(experiment, Allowance.of_environment()))
+        self.refused = (
+            *(one.reason for one in refusals(experiment, Allowance.of_environment())),
+            *(why for _, why in too_short(experiment)),
+        )
         self.settings: Settings | None = None
         self.kube: Kube | None = None
         self.session: Session | None = None

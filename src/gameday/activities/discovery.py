@@ -15,7 +15,7 @@ from gameday import activities
 NOT_ACTIVITIES = frozenset(
     {
         *("books", "caps", "closing", "conductor", "control", "discovery", "fault", "guard"),
-        *("kinds", "policies", "proof", "proxied", "session", "settings", "targets", "watcher"),
+        *("kinds", "policies", "proof", "proxied", "sampling", "session", "settings", "targets", "watcher"),
     }
 )
 """Modules that no experiment names as an action or a probe."""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "SettingsError", "read_caps", "read_settings"]
 
-_MAX_RATE_PER_S = 200.0
+MAX_RATE_PER_S = 200.0
+"""Visits a second, at the most: more is a load test."""
 
 
 class SettingsError(ValueError):
@@ -89,7 +90,7 @@ def _plan(shoppers: Any) -> Plan:
         raise SettingsError(f"GAMEDAY_SEED is {seed!r}, expected a whole number")
     return Plan(
         seed=int(seed),
-        rate_per_s=_number(shoppers, "rate_per_s", 15.0, 0.1, _MAX_RATE_PER_S),
+        rate_per_s=_number(shoppers, "rate_per_s", 15.0, 0.1, MAX_RATE_PER_S),
         mix=weights,
         max_duration_s=_number(shoppers, "max_duration_s", 600.0, 1, 3600),
         carts=int(_number(shoppers, "carts", 6, 0, 1000)),

@@ -7,7 +7,7 @@ a slip there is an experiment that checks less than it says. Nothing is run here
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +40,9 @@ def lint_file(
     weaknesses: Collection[str] | None = None,
     allowance: Allowance = NOTHING_MORE,
     shown_as: str | None = None,
+    more: Callable[[Mapping[str, Any]], Iterable[tuple[Where, str]]] = lambda _: (),
 ) -> Linted:
-    """Check one file. `weaknesses` are the names that exist (None: do not check them)."""
+    """Check one file. `weaknesses` are the names that exist (None: do not check them); `more` finds more."""
     source = read_source(file, shown_as=shown_as)
     data = source.data
     if source.data is not None and not isinstance(data, Mapping):
@@ -51,6 +52,8 @@ def lint_file(
             source.complain(refusal.where, refusal.reason)
         _check_experiment(source, data, allowance)
         _check_weaknesses(source, data, weaknesses)
+        for where, why in more(data):
+            source.complain(where, why)
         _check_substitutions(source, data)
     usable = dict(data) if isinstance(data, Mapping) else None
     return Linted(file, usable, tuple(sorted(set(source.problems))))

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gameday.activities.sampling import expected_samples
 from gameday.runner.progress import STYLES
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def console() -> Console:
 
 
 def show_plan(planned: list[Planned], hits: Mapping[str, Sequence[Hit]]) -> None:
-    """What would be run: experiments, weaknesses and the faults with their targets; `hits` by the runs' names."""
+    """What would be run: experiments, weaknesses, faults with their targets (`hits` by the runs' names), samples."""
     out = console()
     for one in planned:
         weakness = f" on a storefront with the weakness {one.weakness}" if one.weakness else ""
@@ -45,6 +46,8 @@ def show_plan(planned: list[Planned], hits: Mapping[str, Sequence[Hit]]) -> None
                 for hit in hits.get(one.run_name, ()):
                     if hit.action == activity.get("name"):
                         out.print(Text(f"        {hit}", style="dim"))
+        for sampling in expected_samples(one.experiment):
+            out.print(Text(f"    {sampling}", style="dim"))
     word = "run" if len(planned) == 1 else "runs"
     out.print(f"gameday: {len(planned)} {word} planned, nothing was started")
 

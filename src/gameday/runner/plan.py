@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gameday.activities.sampling import too_short
 from gameday.allowlist import Allowance
 from gameday.authoring.keys import did_you_mean
 from gameday.authoring.lint import Linted, declared_weaknesses, lint_file
@@ -64,7 +65,10 @@ def default_deadline_s(planned: int, jobs: int, *, embedded: bool = True) -> flo
 def lint_all(files: list[Path], catalogue: Catalogue, allowance: Allowance) -> list[Linted]:
     """Lint every file, and complain of two that would write to the same folder."""
     weaknesses = catalogue.weaknesses()
-    return [lint_file(file, weaknesses=weaknesses, allowance=allowance, shown_as=_shown(file)) for file in files]
+    return [
+        lint_file(file, weaknesses=weaknesses, allowance=allowance, shown_as=_shown(file), more=too_short)
+        for file in files
+    ]
 
 
 def plan(selection: Selection, catalogue: Catalogue) -> list[Planned]:

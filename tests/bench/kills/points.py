@@ -20,7 +20,7 @@ __all__ = ["Point", "draw", "shortened"]
 
 Moment = tuple[int, When]
 
-BASELINE_S, WINDOW_S = 1.5, 1.0
+BASELINE_S, WINDOW_S, ERROR_RATE = 1.5, 1.0, 0.9
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,24 @@ def _shuffled(writes: Sequence[Write], rng: random.Random) -> list[Moment]:
 
 
 def shortened(file: Path, to: Path) -> Path:
-    """The experiment with its waits cut down: what is of interest here are its writes. Returns the new file."""
+    """The experiment with its waits cut down, and a hypothesis that is content with what samples are left.
+
+    What is of interest here are its writes. Returns the new file.
+    """
     experiment = yaml.safe_load(file.read_text())
     experiment["controls"][0]["provider"]["arguments"]["baseline_s"] = BASELINE_S
     for activity in experiment["method"]:
         arguments = activity["provider"].get("arguments") or {}
         if "duration_s" in arguments:
             arguments["duration_s"] = min(WINDOW_S, arguments["duration_s"])
+    probe = experiment["steady-state-hypothesis"]["probes"][0]
+    probe["provider"] |= {
+        "module": "gameday.activities.probes.pages",
+        "func": "page_error_rate_below",
+        "arguments": {"limit": ERROR_RATE},
+    }
+    experiment["steady-state-hypothesis"]["probes"] = [probe]
+    experiment.pop("extensions", None)
     made = to / file.name
     made.write_text(yaml.safe_dump(experiment, sort_keys=False))
     return made

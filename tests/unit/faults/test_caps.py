@@ -76,5 +76,5 @@ def test_the_guardian_and_fault_proxies_are_no_part_of_the_shop() -> None:
     """They would make a share look smaller than it is."""
     assert is_gamedays({"app": "gameday-guardian"})
     assert is_gamedays({"gameday.dev/fault-proxy": "catalog"})
-    assert is_gamedays({"gameday.dev/fault": "delay-1"})
+    assert not is_gamedays({"gameday.dev/fault": "wrong-image-1"}), "a pod of the shop's that a fault changed"
     assert not is_gamedays({"app": "web", "tier": "backend"})

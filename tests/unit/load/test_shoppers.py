@@ -13,7 +13,7 @@ from aiohttp import web
 from gameday.load.behaviours import CartBook
 from gameday.load.client import Answer
 from gameday.load.samples import Recorder
-from gameday.load.shoppers import Plan, Shoppers
+from gameday.load.shoppers import Plan, Shoppers, Surge
 from gameday.load.stalls import Heartbeat, Stall
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -188,3 +188,31 @@ def test_stalls_that_overlap_are_one() -> None:
     assert heartbeat.stalls() == [Stall(10, 13)]
     assert heartbeat.stalls()[0].touches(12.5, 20)
     assert not heartbeat.stalls()[0].touches(13.1, 20)
+
+
+def test_a_surge_comes_on_top_until_it_is_told_to_stop() -> None:
+    """Its visits are let in on schedule, counted, and there are no more of them after its end."""
+    with _shop(_good) as url, _crowd(url, {"home": 1}, rate=20) as crowd:
+        surge = Surge(Plan(seed=2, rate_per_s=200, mix={"product": 1}, max_duration_s=30))
+        crowd.surge(surge)
+        assert crowd.settle(time.time() + 0.5)
+        surge.stop.set()
+        assert surge.over.wait(1)
+        due = surge.due
+        crowd._thread.join(5)
+    assert 60 <= due == surge.due <= 140
+    assert surge.kept == 1.0
+    assert sum(sample.behaviour == "product" for sample in crowd.recorder.samples()) == due
+    assert sum(sample.behaviour == "home" for sample in crowd.recorder.samples()) == 20
+
+
+def test_a_surge_that_is_late_is_no_surge_in_time() -> None:
+    """While this process is busy with other things its visits begin late, and it says so."""
+    with _shop(_good) as url, _crowd(url, {"home": 1}, rate=5) as crowd:
+        surge = Surge(Plan(seed=2, rate_per_s=50, mix={"home": 1}, max_duration_s=0.9))
+        crowd.surge(surge)
+        assert crowd._loop is not None
+        crowd._loop.call_soon_threadsafe(time.sleep, 0.8)
+        assert surge.over.wait(5)
+    assert surge.due == 45
+    assert surge.kept < 0.9

@@ -1,10 +1,19 @@
 """The bounds' numbers, and that they hold at every look."""
 
+import math
 import random
 
 import pytest
 
-from gameday.stats import judge_rate, judge_so_far, limit_of_share, lower_bound, samples_needed, upper_bound
+from gameday.stats import (
+    judge_rate,
+    judge_so_far,
+    limit_of_share,
+    lower_bound,
+    percentile,
+    samples_needed,
+    upper_bound,
+)
 
 
 @pytest.mark.parametrize(("limit", "clean"), [(0.05, 158), (0.01, 984), (0.001, 12_417)])
@@ -98,3 +107,27 @@ def test_the_truth_stays_inside_at_every_look(kind: str) -> None:
                 rate = 0.5 if rate == 0.02 and dice.random() < 0.2 else 0.02
         wrong += _ever_wrong(dice, rates[:200])
     assert wrong <= 15  # two bounds of 5 % each
+
+
+def test_the_bounds_of_a_percentile_agree_with_the_judgement_of_the_share_above_it() -> None:
+    """A latency limit holds exactly when it is at least the upper bound, and is violated below the lower one."""
+    values = [float(n) for n in range(1, 1001)]
+    low, seen, high = percentile(values, 0.9)
+    assert low < seen == 900 < high
+    limit = limit_of_share(0.9)
+
+    def outcome(at_most: float) -> str:
+        return judge_rate(sum(value > at_most for value in values), len(values), limit).outcome
+
+    assert (outcome(high), outcome(high - 1)) == ("holds", "undecided")
+    assert (outcome(low - 1), outcome(low)) == ("violated", "undecided")
+
+
+def test_a_percentile_of_few_values_has_no_upper_bound() -> None:
+    """And none is missed: of a thousand series the true median is outside in at most 10 percent."""
+    assert percentile([1.0, 2.0], 0.5)[2] == math.inf
+    dice, missed = random.Random(1), 0
+    for _ in range(1000):
+        low, _, high = percentile([dice.random() for _ in range(200)], 0.5)
+        missed += not low <= 0.5 <= high
+    assert missed <= 100

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.session import Reading, View, judge
-from gameday.stats import ALPHA, Judgement, judge_rate, judge_so_far, limit_of_share
+from gameday.stats import ALPHA, Judgement, judge_rate, judge_so_far, limit_of_share, percentile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gameday.load.samples import Sample
 
 __all__ = ["failed_pages_are_friendly", "home_falls_back", "page_error_rate_below", "page_latency_share_within"]
@@ -71,12 +74,29 @@ def measure_latency(view: View, *, latency_ms: float, share: float, alpha: float
     pages = view.pages()
     slow = [page for page in pages if page.latency_ms > latency_ms or page.status is None]
     judgement = (judge_rate if view.final else judge_so_far)(len(slow), len(pages), limit_of_share(share), alpha)
-    reading = _rated(view, judgement, f"page views took longer than {latency_ms:g} ms", "")
+    reading = _with_percentile(
+        _rated(view, judgement, f"page views took longer than {latency_ms:g} ms", ""), pages, share
+    )
     late = sum(page.sent_at is None or page.sent_at - page.scheduled_at > _LATE_S for page in pages)
     if reading.verdict == "violated" and late > _LATE_SHARE * len(pages):
         why = f"this machine is overloaded: {late} of {len(pages)} requests were sent over {_LATE_S * 1e3:g} ms late"
         return replace(reading, verdict="undecided", reason=f"{why}; {reading.reason}")
     return reading
+
+
+def _with_percentile(reading: Reading, pages: Sequence[Sample], share: float) -> Reading:
+    """The reading, with the percentile that the share is about and its bounds; what had no answer took for ever."""
+    if not pages:
+        return reading
+    times = [page.latency_ms if page.status is not None else math.inf for page in pages]
+    low, seen, high = (round(one, 1) if one < math.inf else None for one in percentile(times, share))
+    said = f"; p{share * 100:g} of the window was {_ms(seen)}, and is between {_ms(low)} and {_ms(high)}"
+    numbers = {"percentile": share, "percentile_ms": seen, "percentile_low_ms": low, "percentile_high_ms": high}
+    return replace(reading, reason=reading.reason + said, numbers={**reading.numbers, **numbers})
+
+
+def _ms(value: float | None) -> str:
+    return "without end" if value is None else f"{value:g} ms"
 
 
 def measure_friendliness(view: View, *, at_least: int) -> Reading:
