@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gameday import evidence
 from gameday.activities.books import BooksError
 from gameday.activities.fault import EXPECTED
+from gameday.activities.foreign import failed_rollbacks, idle_actions
 from gameday.activities.proof import fault_facts, fault_window
 from gameday.ledger import revert
 from gameday.ledger.calls import said
@@ -152,6 +153,8 @@ def _facts(run: Conductor, journal: Mapping[str, Any], remains: tuple[str, ...],
         window_complete=bool(after) and run.hypothesis_closed and run.covered,
         faults=fault_facts(evidence.events(), since),
         policies=run.policies.unproven(run.kube, run.settings.namespace) if run.settings else (),
+        idle=idle_actions(journal),
+        rollbacks=failed_rollbacks(journal),
         remains=remains,
         recovered=recovery[0],
         recovery_reason=recovery[1],
