@@ -21,10 +21,10 @@ import yaml
 
 from gameday import evidence
 from gameday.ledger import Ledger, differences, snapshot
-from tests.e2e.runs import GAMEDAY, ROOT, command, home_page, under_way
+from tests.e2e.runs import GAMEDAY, command, home_page, under_way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from gameday.kube import Kube
 
@@ -147,7 +147,7 @@ class Begun:
     def end(self, timeout_s: float = 90) -> Ended:
         """Wait for its end."""
         code = self.process.wait(timeout_s)
-        journal = next((json.loads(file.read_text()) for file in self.folder.rglob("journal.json")), {})
+        journal: dict[str, Any] = next((json.loads(file.read_text()) for file in self.folder.rglob("journal.json")), {})
         return Ended(code, journal.get("gameday") or {}, self.said)
 
 

@@ -107,19 +107,27 @@ def test_a_rollback_that_cannot_undo_is_dirty(shops: Shops, tmp_path: Path) -> N
         shops.mend(namespace, ended.journal["remains"][0])
 
 
-def test_what_fails_and_recovers_is_failed(shops: Shops, tmp_path: Path) -> None:
-    """A continuous hypothesis that is broken for a while, and met again at the end: exit 0, "not deviated"."""
+PAGES_COME = probe("page-errors-below-10-percent", "pages:page_error_rate_below", limit=0.1)
+PODS_COUNTED = {
+    **theirs("two-pods", "pod.probes:count_pods", label_selector="app=web"),
+    "type": "probe",
+    "tolerance": 2,
+}
+
+
+@pytest.mark.parametrize("hypothesis", [PAGES_COME, PODS_COUNTED], ids=["ours", "theirs"])
+def test_what_fails_and_recovers_is_failed(shops: Shops, tmp_path: Path, hypothesis: dict[str, Any]) -> None:
+    """A continuous hypothesis that is broken for a while, and met again at the end: not deviated, exit 0."""
     experiment = sound()
-    errors = probe("page-errors-below-10-percent", "pages:page_error_rate_below", limit=0.1)
-    experiment["steady-state-hypothesis"]["probes"] = [errors]
+    experiment["steady-state-hypothesis"]["probes"] = [hypothesis]
     gone = ours("take-the-pages-away", "pods:scale_to_zero", label_selector="app=web")
-    experiment["method"] = [gone, watched(4), ours("bring-them-back", "undo:revert_faults"), watched(2)]
+    experiment["method"] = [gone, watched(2.5), ours("bring-them-back", "undo:revert_faults"), watched(2)]
     experiment["runtime"]["hypothesis"] = {"strategy": "continuously"}
     game, plain = shops.ends(experiment, tmp_path)
     assert game.outcome == (1, "failed"), game.said
     assert plain.outcome == (1, "failed"), plain.said
-    assert "page-errors-below-10-percent" in game.reason
-    assert "page-errors-below-10-percent" in plain.reason
+    for ended in (game, plain):
+        assert (ended.journal["violated"], ended.journal["baseline_met"]) == ([hypothesis["name"]], True)
 
 
 def test_a_baseline_probe_that_raises_leaves_no_proxy_behind(shops: Shops, tmp_path: Path) -> None:
@@ -131,3 +139,14 @@ def test_a_baseline_probe_that_raises_leaves_no_proxy_behind(shops: Shops, tmp_p
     assert plain.outcome == (1, "inconclusive"), plain.said
     assert "baseline not met: nobody-answers" in game.reason
     assert "baseline not met: nobody-answers" in plain.reason
+
+
+def test_what_others_left_is_dirty(shops: Shops, tmp_path: Path) -> None:
+    """An action of somebody else's, with no rollback: our ledger knows nothing of it, the shop's objects tell."""
+    grows = theirs("grow-the-cart", "deployment.actions:scale_deployment", name="cart", replicas=3)
+    game, plain = shops.ends(with_action(grows), tmp_path)
+    assert game.outcome == (4, "dirty"), game.said
+    assert plain.outcome == (1, "dirty"), plain.said
+    for namespace, ended in (("shop", game), (TWIN, plain)):
+        assert "deployment cart: spec.replicas was 2, is 3" in ended.reason
+        shops.mend(namespace, ended.journal["remains"][0])

@@ -17,6 +17,7 @@ from gameday.activities import session as sessions
 from gameday.activities.guard import NotAllowedError, check_namespace, check_shop
 from gameday.activities.policies import PolicyWatch
 from gameday.activities.proof import faults_set_since
+from gameday.activities.residue import Residue
 from gameday.activities.settings import Settings, SettingsError, read_settings
 from gameday.activities.watcher import HypothesisProbe, Watcher, hypothesis_probes
 from gameday.kube import Kube, connect_from_environment, one_line
@@ -42,6 +43,7 @@ class Conductor:
         """Nothing is started yet."""
         self.probes: list[HypothesisProbe] = hypothesis_probes(experiment, configuration)
         self.policies = PolicyWatch(experiment)
+        self.residue = Residue(experiment)
         self.settings: Settings | None = None
         self.kube: Kube | None = None
         self.session: Session | None = None
@@ -66,6 +68,7 @@ class Conductor:
             self._take_lease(self.kube, self.settings.namespace)
             self.allowed = True
             self.policies.begin(self.kube, self.settings.namespace)
+            self.residue.begin(self.kube, self.settings.namespace)
             self._let_shoppers_in(self.kube, self.settings)
         except (SettingsError, NotAllowedError, HeldError) as problem:
             self.invalid = one_line(problem)

@@ -1,4 +1,4 @@
-"""Activities that are not ours, as the journal tells of them: what they say that they did not do. Pure.
+"""Activities that are not ours: which a file has, and what the journal says that they did not do. Pure.
 
 Chaos Toolkit calls a method passed whose action matched nothing or exited with 1, and an experiment passed
 whose rollback raised. Of our own activities the ledger and the evidence tell more than a journal could; what
@@ -7,15 +7,31 @@ others did, or left behind, is nowhere on record, so their own word is all there
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["failed_rollbacks", "idle_actions"]
+__all__ = ["Look", "activities_of", "calls_others", "failed_rollbacks", "idle_actions", "violated_looks"]
 
 _OURS = "gameday.activities."
 _HTTP_ERROR = 400
+
+
+def activities_of(experiment: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The name and the provider of everything that an experiment may call, its controls included."""
+    probes = (experiment.get("steady-state-hypothesis") or {}).get("probes") or []
+    places = (experiment.get("method"), experiment.get("rollbacks"), probes, experiment.get("controls"))
+    for activity in (one for place in places for one in place or []):
+        if "provider" in activity:
+            yield str(activity.get("name")), activity["provider"]
+
+
+def calls_others(experiment: Mapping[str, Any]) -> bool:
+    """Whether any activity could set what we do not know of."""
+    return not all(_is_ours(provider) for _, provider in activities_of(experiment))
 
 
 def idle_actions(journal: Mapping[str, Any]) -> tuple[str, ...]:
@@ -43,11 +59,44 @@ def failed_rollbacks(journal: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Look:
+    """One look of a probe of somebody else's, that was not within tolerance; in Unix seconds."""
+
+    probe: str
+    began: float
+    ended: float
+    output: str
+
+
+def violated_looks(journal: Mapping[str, Any]) -> list[Look]:
+    """Every look at a continuous hypothesis, while the method ran, that a foreign probe was not content with.
+
+    Chaos Toolkit forgets them when the last look is fine. One that raised is not among them: it could not tell.
+    """
+    states = (journal.get("steady_states") or {}).get("during") or []
+    return [
+        Look(str(run["activity"]["name"]), _unix(run["start"]), _unix(run["end"]), f"{run.get('output')!r:.200}")
+        for state in states
+        for run in _foreign((state or {}).get("probes"))
+        if run.get("status") == "succeeded" and not run.get("tolerance_met")
+    ]
+
+
+def _unix(moment: str) -> float:
+    """A moment of the journal, which is in UTC and does not always say so."""
+    read = datetime.fromisoformat(moment)
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+
+
 def _foreign(runs: Any) -> Iterator[Mapping[str, Any]]:
     for run in runs or []:
-        provider = run["activity"].get("provider") or {}
-        if not str(provider.get("module", "")).startswith(_OURS):
+        if not _is_ours(run["activity"].get("provider") or {}):
             yield run
+
+
+def _is_ours(provider: Mapping[str, Any]) -> bool:
+    return f"{provider.get('module', '')}.".startswith(_OURS)
 
 
 def _nothing_done(run: Mapping[str, Any]) -> str:
