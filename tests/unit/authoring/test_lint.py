@@ -73,6 +73,7 @@ def test_a_good_file_has_no_problem(tmp_path: Path) -> None:
         ("module: chaosk8s.pod.actions", "module: chaosk8s.pods.actions", "there is no module chaosk8s.pods.actions"),
         ("module: chaosk8s.pod.actions", "module: os.path", "module os.path is not on the allow-list"),
         ("strategy: always", "strategy: default", "f:5:23: rollbacks.strategy is 'default'; expected 'always'"),
+        ("strategy: always}", "strategy: always}, hypothesis: {strategy: skip}", "f:5:55: hypothesis.strategy is 'skip'; expected one of default, continuously"),  # noqa: E501
         ("tolerance: true", "tolerance: 0.5", "Chaos Toolkit takes no bare float (0.5)"),
         ("      tolerance: true\n", "", "probe 'pods-there' needs a tolerance"),
         ("name: no-error-page", "name: no-eror-page", "unknown weakness 'no-eror-page'; did you mean 'no-error-page'?"),

@@ -43,6 +43,8 @@ def test_a_violation_under_a_proven_fault_is_failed() -> None:
         ("baseline was not measured", replace(GOOD, baseline_done=False)),
         ("no fault was set", replace(GOOD, faults=())),
         ("enforces NetworkPolicies", replace(GOOD, policies=("NetworkPolicy deny was set",))),
+        ("kill did nothing", replace(GOOD, idle=("the action kill did nothing: it matched nothing",))),
+        ("the rollback grow failed", replace(GOOD, rollbacks=("the rollback grow failed: it raised",))),
         ("failed: no pod", replace(GOOD, faults=(replace(FAULT, failed="no pod"),))),
         ("matched nothing", replace(GOOD, faults=(replace(FAULT, matched=0),))),
         ("reverted by kubectl", replace(GOOD, faults=(FAULT, replace(FAULT, reverted_by="kubectl")))),
