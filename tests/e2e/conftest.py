@@ -97,7 +97,7 @@ def untouched(shops: Shops) -> Iterator[None]:
     yield
     left = {namespace: found for namespace in shops.before if (found := shops.left(namespace))}
     for namespace in left:
-        shops.revert(namespace)  # so that one test's residue is not the next one's
+        shops.restore(namespace)  # so that one test's residue is not the next one's
     assert left == {}
     for namespace in shops.before:
         assert wait_until(partial(shops.serves, namespace), 30)

@@ -21,6 +21,7 @@ import yaml
 
 from gameday import evidence
 from gameday.ledger import Ledger, differences, snapshot
+from gameday.ledger.restoring import mend_commands
 from tests.e2e.runs import GAMEDAY, command, home_page, under_way
 
 if TYPE_CHECKING:
@@ -184,13 +185,23 @@ class Shops:
     def mend(self, namespace: str, remains: str) -> None:
         """Mend by hand what a verdict says remains, with the very command it gives; then the ledger lets go of it."""
         _, _, mending = remains.partition("; mend it with: ")
-        path = os.pathsep.join([str(Path(KUBECTL).parent), self._shell["PATH"]])
-        command(["sh", "-c", mending], {**self._shell, "PATH": path})
-        self.revert(namespace)
+        self._by_hand(mending)
+        command(self._revert(namespace), self._environment)
 
-    def revert(self, namespace: str) -> None:
-        """Undo what is on record."""
-        command([GAMEDAY, "revert", "--context", "gameday-local", "--namespace", namespace], self._environment)
+    def restore(self, namespace: str) -> None:
+        """Whatever a test that went wrong has left, put it right for the next one."""
+        before = self.before[namespace]
+        subprocess.run(self._revert(namespace), env=self._environment, cwd=ROOT, check=False, capture_output=True)
+        for line in mend_commands(self.kube.context, namespace, before, snapshot(self.kube, namespace)):
+            self._by_hand(line)
+        command(self._revert(namespace), self._environment)
+
+    def _revert(self, namespace: str) -> list[str]:
+        return [GAMEDAY, "revert", "--context", "gameday-local", "--namespace", namespace]
+
+    def _by_hand(self, line: str) -> None:
+        path = os.pathsep.join([str(Path(KUBECTL).parent), self._shell["PATH"]])
+        command(["sh", "-c", line], {**self._shell, "PATH": path})
 
     @contextmanager
     def gameday(self, experiment: Experiment, folder: Path, *words: str) -> Iterator[Begun]:
