@@ -22,7 +22,7 @@ import yaml
 from gameday import evidence
 from gameday.ledger import Ledger, differences, snapshot
 from gameday.ledger.restoring import mend_commands
-from tests.e2e.runs import GAMEDAY, command, home_page, under_way
+from tests.e2e.runs import GAMEDAY, ROOT, command, home_page, under_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

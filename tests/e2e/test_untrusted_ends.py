@@ -73,10 +73,11 @@ def test_an_action_in_the_background_does_not_delay_the_undo(shops: Shops, tmp_p
     """`gameday run` waits for nobody; `chaos run` does, for its 12 s, and leaves nothing either."""
     sleeps = {**process("sleep", "sleep", "12"), "background": True}
     with shops.both(long(sleeps), tmp_path) as (game, chaos):
-        for run in (game, chaos):
-            run.wait_for(event="fault-in-force")
-            run.process.send_signal(signal.SIGTERM)
+        chaos.wait_for(event="fault-in-force")
+        game.wait_for(event="fault-in-force")
+        game.process.send_signal(signal.SIGTERM)
         assert wait_until(lambda: not shops.left("shop"), UNDO_S)
+        chaos.process.send_signal(signal.SIGTERM)
         ended, plain = game.end(), chaos.end()
     assert ended.outcome == (143, "inconclusive"), ended.said
     assert plain.outcome == (1, "inconclusive"), plain.said
