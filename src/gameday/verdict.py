@@ -71,7 +71,8 @@ class Facts:
     `remains` is what could not be undone, each with the command that mends it; `recovered` says
     whether requests were fine again after the undo (None: not looked at); `window_complete`
     whether the hypothesis was judged over the whole fault window; `policies` what the experiment did
-    with NetworkPolicies, which nothing proves to be enforced; `foreign` its actions that are not ours.
+    with NetworkPolicies, which nothing proves to be enforced; `idle` and `rollbacks` which activities that are
+    not ours did nothing, or did not undo what they should have; `foreign` its actions that are not ours.
     """
 
     error: str | None = None
@@ -83,6 +84,8 @@ class Facts:
     window_complete: bool = False
     faults: tuple[FaultFacts, ...] = ()
     policies: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
+    rollbacks: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     remains: tuple[str, ...] = ()
     recovered: bool | None = None
@@ -141,6 +144,7 @@ def _baseline_doubts(facts: Facts) -> Iterable[str]:
 def _fault_doubts(facts: Facts) -> Iterable[str]:
     for what in facts.policies:
         yield f"{what}; it is not proven that this cluster enforces NetworkPolicies, and many do not"
+    yield from facts.idle
     if not facts.faults and facts.baseline_done and not facts.interrupted:
         yield "no fault was set"
     for fault in facts.faults:
@@ -171,6 +175,8 @@ def _window_doubts(facts: Facts) -> Iterable[str]:
 
 
 def _undo_doubts(facts: Facts) -> Iterable[str]:
+    for what in facts.rollbacks:
+        yield f"{what}; whether what it was to undo is undone is not proven"
     for fault in facts.faults:
         if not fault.undone:
             yield f"fault {fault.kind} ({fault.fault}) is not proven undone"

@@ -6,14 +6,17 @@ import os
 import subprocess
 import sys
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gameday.kube import connect
+from gameday.ledger.calls import wait_until
 from tests.e2e import realkube
 from tests.e2e.nobody import Nobody, somebody_else
+from tests.e2e.rows import Shops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,3 +83,21 @@ def real_shop(real_cluster: RealKube) -> Iterator[str]:
         yield name
     finally:
         real_cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def shops(lasting: Kube, environment: dict[str, str]) -> Shops:
+    """Two shops there, one for each way to run an experiment."""
+    return Shops(lasting, environment)
+
+
+@pytest.fixture
+def untouched(shops: Shops) -> Iterator[None]:
+    """Whatever the verdict, nothing stays behind, and both shops serve."""
+    yield
+    left = {namespace: found for namespace in shops.before if (found := shops.left(namespace))}
+    for namespace in left:
+        shops.restore(namespace)  # so that one test's residue is not the next one's
+    assert left == {}
+    for namespace in shops.before:
+        assert wait_until(partial(shops.serves, namespace), 30)

@@ -37,9 +37,9 @@ def command(argv: list[str], environment: dict[str, str], *, timeout_s: float = 
     return done.stdout
 
 
-def home_page(kube: Kube) -> tuple[int, bool]:
+def home_page(kube: Kube, namespace: str = "shop") -> tuple[int, bool]:
     """The status of the shop's home page, through the edge, and whether it is the fallback. Raises OSError."""
-    address = kube.core.read_namespaced_service("edge", "shop").spec.cluster_ip
+    address = kube.core.read_namespaced_service("edge", namespace).spec.cluster_ip
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         answer = direct.open(f"http://{address}:8080/", timeout=10)

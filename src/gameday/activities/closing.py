@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from gameday import evidence
 from gameday.activities.books import BooksError
 from gameday.activities.fault import EXPECTED
-from gameday.activities.proof import fault_facts, fault_window
+from gameday.activities.foreign import failed_rollbacks, idle_actions, violated_looks
+from gameday.activities.proof import fault_facts, fault_window, in_force_throughout
 from gameday.ledger import revert
 from gameday.ledger.calls import said
 from gameday.verdict import Facts, Finding, Verdict, judge
@@ -81,7 +82,8 @@ def _undo_everything(run: Conductor) -> tuple[str, ...]:
     except Exception as problem:  # noqa: BLE001  # the next line says what remains of it
         evidence.record("note", text=f"rollback: {' '.join(str(problem).split())}")
     outcomes = revert(run.kube, run.settings.namespace)
-    return tuple(f"{o.fault}: {o.detail}; mend it with: {o.mend_command}" for o in outcomes if not o.ok)
+    ours = tuple(f"{o.fault}: {o.detail}; mend it with: {o.mend_command}" for o in outcomes if not o.ok)
+    return ours or run.residue.left(run.kube, run.settings.namespace)
 
 
 def _wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
@@ -148,15 +150,28 @@ def _facts(run: Conductor, journal: Mapping[str, Any], remains: tuple[str, ...],
         interrupted=interrupted,
         baseline=_findings(session.baseline_findings if session else {}, before, proven=False),
         baseline_done=bool(before and before.get("steady_state_met")),
-        findings=_findings(session.findings if session else {}, after, proven=proven, window=True),
+        findings=_findings(_in_window(run, journal), after, proven=proven, window=True),
         window_complete=bool(after) and run.hypothesis_closed and run.covered,
         faults=fault_facts(evidence.events(), since),
         policies=run.policies.unproven(run.kube, run.settings.namespace) if run.settings else (),
         foreign=run.foreign,
+        idle=idle_actions(journal),
+        rollbacks=failed_rollbacks(journal),
         remains=remains,
         recovered=recovery[0],
         recovery_reason=recovery[1],
     )
+
+
+def _in_window(run: Conductor, journal: Mapping[str, Any]) -> dict[str, Finding]:
+    """What our probes found, and what others saw while a fault was proven in force; the first violation counts."""
+    found: dict[str, Finding] = {}
+    for look in violated_looks(journal):
+        if in_force_throughout(evidence.events(), look.began, look.ended):
+            stalled = any(stall.touches(look.began, look.ended) for stall in run.heartbeat.stalls())
+            if look.probe not in found or (found[look.probe].stalled and not stalled):
+                found[look.probe] = Finding(look.probe, "violated", look.output, in_force=True, stalled=stalled)
+    return found | (run.session.findings if run.session else {})
 
 
 def _aborted(journal: Mapping[str, Any]) -> str | None:

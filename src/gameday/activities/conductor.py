@@ -17,6 +17,7 @@ from gameday.activities import session as sessions
 from gameday.activities.guard import NotAllowedError, check_context, check_namespace, check_shop, set_caps
 from gameday.activities.policies import PolicyWatch
 from gameday.activities.proof import faults_set_since
+from gameday.activities.residue import Residue
 from gameday.activities.sampling import too_short
 from gameday.activities.settings import Settings, SettingsError, read_settings
 from gameday.activities.watcher import HypothesisProbe, Watcher, hypothesis_probes
@@ -49,6 +50,7 @@ class Conductor:
             *(one.reason for one in refusals(experiment, Allowance.of_environment())),
             *(why for _, why in too_short(experiment)),
         )
+        self.residue = Residue(experiment)
         self.settings: Settings | None = None
         self.kube: Kube | None = None
         self.session: Session | None = None
@@ -76,6 +78,7 @@ class Conductor:
             self._take_lease(self.kube, self.settings.namespace)
             self.allowed = True
             self.policies.begin(self.kube, self.settings.namespace)
+            self.residue.begin(self.kube, self.settings.namespace)
             self._let_shoppers_in(self.kube, self.settings)
         except (SettingsError, NotAllowedError, HeldError) as problem:
             self.invalid = one_line(problem)

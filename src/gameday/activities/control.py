@@ -65,6 +65,7 @@ __all__ = [
     "validate_control",
 ]
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _run: Conductor | None = None
 
 
@@ -219,7 +220,10 @@ def _guarded(step: Any) -> None:
 
 @contextmanager
 def _signals_noted() -> Iterator[None]:
-    """While inside, SIGINT and SIGTERM are written down as evidence and otherwise ignored."""
+    """While inside, signals that ask for an end are written down as evidence and otherwise ignored.
+
+    SIGUSR1 and SIGUSR2 are Chaos Toolkit's own: to it they mean SystemExit, without rollbacks for the latter.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -227,7 +231,7 @@ def _signals_noted() -> Iterator[None]:
     def note(number: int, _frame: Any) -> None:
         evidence.record("note", text=f"{signal.Signals(number).name} while closing: finishing the undo first")
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in _ENDING}
     try:
         yield
     finally:

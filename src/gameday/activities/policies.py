@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gameday.activities.foreign import activities_of, calls_others
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from gameday.kube import Kube
 
@@ -20,27 +22,13 @@ _SETTERS = ("create_network_policy", "deny_all_ingress", "deny_all_egress", "all
 _TIMEOUT_S = 5
 
 
-def _activities(experiment: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    probes = (experiment.get("steady-state-hypothesis") or {}).get("probes") or []
-    places = (experiment.get("method"), experiment.get("rollbacks"), probes, experiment.get("controls"))
-    for activity in (one for place in places for one in place or []):
-        if "provider" in activity:
-            yield str(activity.get("name")), activity["provider"]
-
-
 def policy_actions(experiment: Mapping[str, Any]) -> list[str]:
     """The names of the activities that call chaostoolkit-kubernetes to set a NetworkPolicy."""
     return [
         name
-        for name, provider in _activities(experiment)
+        for name, provider in activities_of(experiment)
         if str(provider.get("module", "")).startswith("chaosk8s.") and provider.get("func") in _SETTERS
     ]
-
-
-def _calls_others(experiment: Mapping[str, Any]) -> bool:
-    """Whether any activity could set what we do not know of."""
-    modules = (str(provider.get("module", "")) for _, provider in _activities(experiment))
-    return not all((module + ".").startswith("gameday.activities.") for module in modules)
 
 
 class PolicyWatch:
@@ -49,7 +37,7 @@ class PolicyWatch:
     def __init__(self, experiment: Mapping[str, Any]) -> None:
         """Nothing is asked yet."""
         self._named = policy_actions(experiment)
-        self._looks = _calls_others(experiment)
+        self._looks = calls_others(experiment)
         self._since: str | None = None
 
     def begin(self, kube: Kube, namespace: str) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from gameday.evidence import Event
 
-__all__ = ["FaultWindow", "fault_facts", "fault_window", "faults_set_since"]
+__all__ = ["FaultWindow", "fault_facts", "fault_window", "faults_set_since", "in_force_throughout"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,19 @@ def fault_window(events: Sequence[Event], since: float) -> FaultWindow:
     begun = [e["at"] for e in events if e["event"] == "fault-planned" and e["fault"] in ids]
     proven = [e["at"] for e in events if e["event"] == "fault-in-force" and e["fault"] in ids]
     return FaultWindow(min(begun, default=since), min(proven, default=None))
+
+
+def in_force_throughout(events: Iterable[Event], start: float, end: float) -> bool:
+    """Whether some fault was proven in force before `start` and neither undone nor reverted before `end`."""
+    since: dict[str, float] = {}
+    until: dict[str, float] = {}
+    for event in events:
+        match event["event"]:
+            case "fault-in-force":
+                since.setdefault(event["fault"], event["at"])
+            case "fault-undone" | "fault-reverted":
+                until.setdefault(event["fault"], event["at"])
+    return any(at <= start and until.get(fault, float("inf")) >= end for fault, at in since.items())
 
 
 def fault_facts(events: Sequence[Event], since: float) -> tuple[FaultFacts, ...]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Linted", "declared_weaknesses", "lint_file"]
 
 NOTHING_MORE = Allowance()
+_LOOKS = ("default", "continuously")
 _NAME_IN_TEXT = re.compile(r"\$\{\s*([^}\s]+)\s*\}")
 
 
@@ -105,6 +106,14 @@ def _check_runtime(source: Source, runtime: Any) -> None:
         source.complain(
             ("runtime", "rollbacks", "strategy"),
             f"rollbacks.strategy is {strategy!r}; expected 'always', or an interruption leaves the fault",
+        )
+    hypothesis = runtime.get("hypothesis")
+    looks = hypothesis.get("strategy", "default") if isinstance(hypothesis, Mapping) else "default"
+    if looks not in _LOOKS:
+        source.complain(
+            ("runtime", "hypothesis", "strategy"),
+            f"hypothesis.strategy is {looks!r}; expected one of {', '.join(_LOOKS)}: with any other Chaos Toolkit "
+            "leaves out the baseline or the end, and nothing can pass",
         )
 
 

@@ -28,6 +28,7 @@ import yaml
 from chaoslib.exceptions import ChaosException
 from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 from chaoslib.run import RunEventHandler
+from chaoslib.types import Strategy
 
 __all__ = ["main"]
 
@@ -106,7 +107,9 @@ def _run(experiment: dict[str, Any], keeper: JournalKeeper) -> int:
             "hypothesis": {"strategy": strategies.get("hypothesis", {}).get("strategy", "default")},
         }
     }
-    journal = run_experiment(experiment, settings=settings, event_handlers=[keeper])
+    # The settings do not do: chaoslib goes by this argument, which its own command makes of them.
+    strategy = Strategy.from_string(settings["runtime"]["hypothesis"]["strategy"])
+    journal = run_experiment(experiment, settings=settings, strategy=strategy, event_handlers=[keeper])
     keeper.write(journal)
     verdict = (journal.get("gameday") or {}).get("verdict")
     good = journal.get("status") == "completed" and not journal.get("deviated") and verdict == "passed"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,12 +12,13 @@ from gameday.kube import ApiException
 from gameday.ledger import LEDGER_NAME, LedgerError, differences, revert, snapshot
 from gameday.ledger.calls import find, said
 from gameday.ledger.mending import revert_command
+from gameday.ledger.restoring import mend_commands
 from gameday.runner.outcome import Undone
 
 if TYPE_CHECKING:
     from gameday.kube import Kube
 
-__all__ = ["PATIENCE_S", "UNREACHABLE", "Proof", "mend_commands", "undo_and_prove"]
+__all__ = ["PATIENCE_S", "UNREACHABLE", "Proof", "undo_and_prove"]
 
 UNREACHABLE = (ApiException, HTTPError, OSError, LedgerError, LookupError, ValueError)
 """What a call to a cluster that is in trouble may raise."""
@@ -27,7 +26,6 @@ UNREACHABLE = (ApiException, HTTPError, OSError, LedgerError, LookupError, Value
 PATIENCE_S = 60.0
 """How long a cluster that lives on, and its faults with it, may be out of reach before the undo gives up."""
 _SETTLE_S = 2.0
-_PARTS = {"spec": "/spec", "data": "/data", "labels": "/metadata/labels", "annotations": "/metadata/annotations"}
 
 
 @dataclass(frozen=True)
@@ -72,27 +70,6 @@ def undo_and_prove(kube: Kube, namespace: str, before: dict[str, Any] | None, *,
     return Proof(
         tuple(_latest(undone)), tuple(left), tuple(mend_commands(kube.context, namespace, before or {}, after))
     )
-
-
-def mend_commands(context: str, namespace: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """A kubectl line for each object that differs: put back what it was, or delete what was made."""
-    kubectl = f"kubectl --context {shlex.quote(context)} --namespace {shlex.quote(namespace)}"
-    lines = []
-    for name in sorted(before.keys() | after.keys()):
-        was, now = before.get(name), after.get(name)
-        if was is None:
-            lines.append(f"{kubectl} delete {name}")
-        elif isinstance(was, dict) and isinstance(now, dict) and was != now:
-            patch = [
-                {"op": "add", "path": path, "value": was.get(part) or {}}
-                for part, path in _PARTS.items()
-                if was.get(part) != now.get(part)
-            ]
-            if not patch:  # a Secret: its content is nowhere kept
-                lines.append(f"echo 'restore {name} from its source: its content was never copied'")
-                continue
-            lines.append(f"{kubectl} patch {name} --type=json --patch {shlex.quote(json.dumps(patch))}")
-    return lines
 
 
 def _is_deleted(kube: Kube, namespace: str) -> bool:

@@ -78,6 +78,7 @@ def test_a_good_file_has_no_problem(tmp_path: Path) -> None:
         ("namespace: {type", "dynamic: {type: probe, provider: {type: python, module: gameday.activities.probes.pages, func: nope}}\n  namespace: {type", "f:4:92: module gameday.activities.probes.pages has no function 'nope'"),  # noqa: E501
         ("tolerance: true", "tolerance: {type: probe, provider: {type: python, module: gameday.activities.probes.pages, func: nope}}", "has no function 'nope'"),  # noqa: E501
         ("strategy: always", "strategy: default", "f:5:23: rollbacks.strategy is 'default'; expected 'always'"),
+        ("strategy: always}", "strategy: always}, hypothesis: {strategy: skip}", "f:5:55: hypothesis.strategy is 'skip'; expected one of default, continuously"),  # noqa: E501
         ("tolerance: true", "tolerance: 0.5", "Chaos Toolkit takes no bare float (0.5)"),
         ("      tolerance: true\n", "", "probe 'pods-there' needs a tolerance"),
         ("name: no-error-page", "name: no-eror-page", "unknown weakness 'no-eror-page'; did you mean 'no-error-page'?"),

@@ -44,6 +44,8 @@ def test_a_violation_under_a_proven_fault_is_failed() -> None:
         ("no fault was set", replace(GOOD, faults=())),
         ("enforces NetworkPolicies", replace(GOOD, policies=("NetworkPolicy deny was set",))),
         ("the action drain is not ours", replace(GOOD, foreign=("drain",))),
+        ("kill did nothing", replace(GOOD, idle=("the action kill did nothing: it matched nothing",))),
+        ("the rollback grow failed", replace(GOOD, rollbacks=("the rollback grow failed: it raised",))),
         ("failed: no pod", replace(GOOD, faults=(replace(FAULT, failed="no pod"),))),
         ("matched nothing", replace(GOOD, faults=(replace(FAULT, matched=0),))),
         ("reverted by kubectl", replace(GOOD, faults=(FAULT, replace(FAULT, reverted_by="kubectl")))),
