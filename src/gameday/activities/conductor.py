@@ -17,6 +17,7 @@ from gameday.activities import session as sessions
 from gameday.activities.guard import NotAllowedError, check_context, check_namespace, check_shop, set_caps
 from gameday.activities.policies import PolicyWatch
 from gameday.activities.proof import faults_set_since
+from gameday.activities.radius import BlastRadius
 from gameday.activities.residue import Residue
 from gameday.activities.sampling import too_short
 from gameday.activities.settings import Settings, SettingsError, read_settings
@@ -196,11 +197,12 @@ class Conductor:
 
     def before_method(self) -> None:
         """Open the fault window and watch it."""
-        if self.session is None:
+        if self.session is None or self.settings is None:
             return
         self.session.enter("method")
         self.session.method_started_at = time.time()
-        self.watcher = Watcher(self.session, self.probes)
+        radius = BlastRadius(self.session.kube, self.session.namespace, self.settings.caps)
+        self.watcher = Watcher(self.session, self.probes, radius)
         self.watcher.start()
 
     def after_method(self) -> None:
@@ -210,11 +212,14 @@ class Conductor:
             self.watcher = None
 
     def after_activity(self, activity: Mapping[str, Any], run: Mapping[str, Any] | None) -> None:
-        """End the experiment when a signal was swallowed, or an action of the method failed.
+        """End the experiment when a signal was swallowed, an action of the method failed, or the window was aborted.
 
         chaoslib turns every exception inside an activity into a failed activity and goes on, the
         one that SIGTERM raises included.
         """
+        if self.session is not None and self.session.aborted and self.session.phase == "method":
+            self.interrupted = self.session.aborted
+            raise InterruptExecution(self.interrupted)
         if run is None or run.get("status") != "failed":
             return
         said = "".join(run.get("exception") or []).strip().splitlines()

@@ -14,8 +14,20 @@ from gameday import activities
 
 NOT_ACTIVITIES = frozenset(
     {
-        *("books", "caps", "closing", "conductor", "control", "discovery", "fault", "guard"),
-        *("kinds", "policies", "proof", "proxied", "sampling", "session", "settings", "targets", "watcher"),
+        *("books", "caps", "closing", "conductor", "control", "discovery", "fault", "foreign", "guard"),
+        *(
+            "kinds",
+            "policies",
+            "proof",
+            "proxied",
+            "radius",
+            "residue",
+            "sampling",
+            "session",
+            "settings",
+            "targets",
+            "watcher",
+        ),
     }
 )
 """Modules that no experiment names as an action or a probe."""

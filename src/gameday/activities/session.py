@@ -95,6 +95,8 @@ class Session:
         self.judged: set[str] = set()
         self.numbers: dict[str, dict[str, Any]] = {}
         self.violation = threading.Event()
+        """Set when the window need not be waited for any longer: a violation is certain, or it was aborted."""
+        self.aborted: str | None = None
         self._lock = threading.RLock()
         self._named = threading.local()
 
@@ -151,6 +153,14 @@ class Session:
             evidence.record("violation", probe=finding.probe, detail=finding.reason)
             self.violation.set()
         return finding
+
+    def abort(self, reason: str) -> None:
+        """End the fault window as soon as may be, for a reason that is no verdict. The first one stays."""
+        with self._lock:
+            if self.aborted is None:
+                self.aborted = reason
+                evidence.record("aborted", reason=reason)
+        self.violation.set()
 
     def probe_name(self, fallback: str) -> str:
         """The name under which the calling thread's probe is known in the experiment."""

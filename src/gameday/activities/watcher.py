@@ -16,8 +16,9 @@ from chaoslib import substitute
 from gameday import evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from gameday.activities.radius import BlastRadius
     from gameday.activities.session import Session
 
 __all__ = ["HypothesisProbe", "Watcher", "hypothesis_probes"]
@@ -60,9 +61,10 @@ def hypothesis_probes(experiment: Mapping[str, Any], configuration: Mapping[str,
 class Watcher:
     """A thread that asks every EVERY_S seconds until stopped. The closing hypothesis has the last word."""
 
-    def __init__(self, session: Session, probes: list[HypothesisProbe]) -> None:
+    def __init__(self, session: Session, probes: list[HypothesisProbe], radius: BlastRadius) -> None:
         """Not watching yet."""
-        self._session, self._probes = session, probes
+        self._session, self._probes, self._radius = session, probes, radius
+        self._troubles: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="gameday-watcher", daemon=True)
 
@@ -77,15 +79,24 @@ class Watcher:
             self._thread.join(timeout=10)
 
     def _watch(self) -> None:
-        troubles: set[str] = set()
         while not self._stop.wait(EVERY_S):
+            self._guarded("the blast radius", self._check_radius)
             for probe in self._probes:
                 if self._stop.is_set():
                     return
-                try:
-                    probe.ask(self._session)
-                except Exception as problem:  # noqa: BLE001  # a guarded thread; the last look raises it for all to see
-                    trouble = f"while watching, {probe.name} said: {type(problem).__name__}: {problem}"
-                    if trouble not in troubles:
-                        troubles.add(trouble)
-                        evidence.record("note", text=trouble)
+                self._guarded(probe.name, lambda probe=probe: probe.ask(self._session))  # type: ignore[misc]
+
+    def _check_radius(self) -> None:
+        passed = self._radius.passed()
+        if passed is not None:
+            self._session.abort(passed)
+
+    def _guarded(self, what: str, look: Callable[[], Any]) -> None:
+        """Look; what it raises is noted once: the last look raises it for all to see."""
+        try:
+            look()
+        except Exception as problem:  # noqa: BLE001  # a guarded thread
+            trouble = f"while watching, {what} said: {type(problem).__name__}: {problem}"
+            if trouble not in self._troubles:
+                self._troubles.add(trouble)
+                evidence.record("note", text=trouble)
