@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Guardian", "Memory", "main"]
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 0.5
 TROUBLE = (ApiException, LedgerError, EntryError, *CONNECTION_ERRORS)
 
 
