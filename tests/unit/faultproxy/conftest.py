@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOKEN = "a-test-token"
-HOST = "127.0.0.1"
+HOST = f"127.0.{1 + os.getpid() // 250 % 250}.{1 + os.getpid() % 250}"
+"""An address of this process alone: on 127.0.0.1 anybody may take a port between its choice and its use."""
 
 
 def free_port() -> int:
