@@ -181,15 +181,21 @@ def test_the_same_fault_once_more_only_renews_its_time(proxy: Proxy) -> None:
     connection.request("GET", "/x")
     assert connection.sock is not None
     connection.sock.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        connection.sock.recv(1)
     assert proxy.set("blackhole", ttl_s=30)["faults"]["f1"]["ttl_left_s"] > 20
     with pytest.raises(TimeoutError):
         connection.sock.recv(1)
     proxy.ask("/fault/f1", "DELETE")
     connection.sock.settimeout(10)
     assert connection.getresponse().read() == b"/x"
-    proxy.set("reset", share=0, id="f2")
-    proxy.set("reset", share=0, id="f2", ttl_s=60)
-    assert timed(connection) < 1
+    connections = [proxy.connect() for _ in range(20)]
+    for one in connections:
+        timed(one)
+    proxy.set("reset", share=0.5, seed=4, id="f2")
+    drawn = proxy.touched("f2")["connections"]
+    proxy.set("reset", share=0.5, seed=4, id="f2")
+    assert 1 <= proxy.touched("f2")["connections"] == drawn < 20
 
 
 def test_aborted_requests_are_answered_and_never_arrive(proxy: Proxy) -> None:
