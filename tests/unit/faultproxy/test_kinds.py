@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gameday.ledger.calls import wait_until
 from tests.unit.faultproxy.conftest import HOST, timed
 
 if TYPE_CHECKING:
@@ -92,6 +93,23 @@ def test_a_reset_breaks_open_and_new_connections_until_it_ends(proxy: Proxy) -> 
     assert proxy.touched()["connections"] == 2
     proxy.ask("/fault/f1", "DELETE")
     assert timed(proxy.connect()) < 1
+
+
+def test_a_reset_reaches_a_connection_whose_upstream_has_not_answered_yet(proxy: Proxy) -> None:
+    """The client's side breaks at once, the upstream's as soon as it is there."""
+    proxy.listener.listen(0)
+    with socket.create_connection(proxy.listener.getsockname(), timeout=10):  # no room for the proxy's beside it
+        with socket.create_connection((HOST, proxy.raw_port), timeout=10) as client:
+            assert wait_until(lambda: proxy.ask("/stats")["connections"] == 1, 10)
+            proxy.set("reset")
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+        assert proxy.touched()["connections"] == 1
+        first, upstream = proxy.listener.accept()[0], proxy.listener.accept()[0]
+    with first, upstream:
+        upstream.settimeout(10)
+        with pytest.raises(ConnectionResetError):
+            upstream.recv(1)
 
 
 def test_a_share_of_resets_repeats_with_its_seed(proxy: Proxy) -> None:
