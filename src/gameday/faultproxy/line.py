@@ -32,6 +32,7 @@ class Line:
         self._client = client
         self._direction = direction
         self._free_at = 0.0
+        self._paced_by: Fault | None = None
 
     def take(self, chunk: bytes) -> Held:
         """A chunk, or the end, as the fault in force has it. It counts as touched if it is to be held back."""
@@ -57,6 +58,8 @@ class Line:
     async def _pass_slowly(self, chunk: bytes, fault: Fault, writer: asyncio.StreamWriter) -> None:
         """In the fault's parts, each after the line is free again; what is left when it ends, in one piece."""
         now, sent, waited = asyncio.get_running_loop().time, 0, False
+        if self._paced_by is not fault:
+            self._paced_by, self._free_at = fault, 0.0
         for part, takes_s in fault.slices(chunk):
             if self._free_at > now() and not waited:
                 waited = True
@@ -69,7 +72,6 @@ class Line:
             sent += len(part)
             self._free_at = max(self._free_at, now()) + takes_s
         if fault.ended.is_set():
-            self._free_at = 0.0
             writer.write(chunk[sent:])
             await writer.drain()
 

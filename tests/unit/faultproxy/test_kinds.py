@@ -6,12 +6,13 @@ import socket
 import struct
 import threading
 import time
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gameday.ledger.calls import wait_until
-from tests.unit.faultproxy.conftest import HOST, timed
+from tests.unit.faultproxy.conftest import HOST, started, timed
 
 if TYPE_CHECKING:
     from tests.unit.faultproxy.conftest import Proxy
@@ -189,6 +190,31 @@ def test_a_blackhole_holds_the_end_of_a_connection_too(proxy: Proxy, how: str) -
         else:
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
+
+
+def test_a_blackhole_that_holds_many_connections_can_still_be_ended() -> None:
+    """More than a process may have open at first: control is heard all the same, and all of them get their answers."""
+    with started("sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh") as proxy, ExitStack() as opened:
+        proxy.set("blackhole")
+        connections = [opened.enter_context(closing(proxy.connect())) for _ in range(100)]
+        for connection in connections:
+            connection.request("GET", "/x")
+        assert wait_until(lambda: proxy.touched()["requests"] == 100, 10)
+        proxy.ask("/fault/f1", "DELETE")
+        assert {connection.getresponse().read() for connection in connections} == {b"/x"}
+
+
+def test_a_throttle_that_is_over_slows_no_other_fault(proxy: Proxy) -> None:
+    """Not by the time that its last byte would have taken."""
+    connection = proxy.connect()
+    proxy.set("throttle", bytes_per_s=1, id="slow")
+    connection.request("GET", "/x")
+    assert wait_until(lambda: proxy.touched("slow")["messages"] == 1, 10)
+    proxy.ask("/fault/slow", "DELETE")
+    assert connection.getresponse().read() == b"/x"
+    proxy.set("throttle", bytes_per_s=1e9, id="fast")
+    assert timed(connection) < 0.5
+    assert proxy.touched("fast")["messages"] == 0
 
 
 def test_the_same_fault_once_more_only_renews_its_time(proxy: Proxy) -> None:
