@@ -40,13 +40,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class FaultFacts:
-    """What is proven about one fault of the method."""
+    """What is proven about one fault of the method. `unseen`: clients that it ought to have touched and has not."""
 
     fault: str
     kind: str
     matched: int = 1
     in_force: bool = False
     touched: int = 0
+    unseen: tuple[str, ...] = ()
     failed: str | None = None
     reverted_by: str | None = None
     undone: bool = False
@@ -158,7 +159,8 @@ def _fault_doubts(facts: Facts) -> Iterable[str]:
         elif not fault.in_force:
             yield f"{name} is not proven in force"
         elif fault.touched < 1:
-            yield f"{name} is not proven to have touched traffic"
+            unseen = f"; clients not seen: {', '.join(fault.unseen)}" if fault.unseen else ""
+            yield f"{name} is not proven to have touched traffic{unseen}"
 
 
 def _window_doubts(facts: Facts) -> Iterable[str]:

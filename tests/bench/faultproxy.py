@@ -51,7 +51,9 @@ _PAGE = """# What a fault proxy costs
 | added to the median of an answer ({direct:.2f} ms without), ms | {added:.2f} | {added_bound:g} |
 | answers a second, {connections} connections with one request each | {through:,.0f} | {rate_bound:,} |
 
-The proxy itself counted {counted:,.0f} requests a second, and was busy for {busy:.0%} of the time.
+The proxy itself counted {counted:,.0f} requests a second, was busy for {busy:.0%} of the time, and took {each_us:.0f}
+µs of processor time for each. The client reads an answer as a whole before it asks again on that connection; it shares
+the other processor with the upstream, so that the rate is what those two and their neighbours leave.
 
 From the control call on, on a connection that is there before: until a request shows the fault, and, after the undo,
 until an answer comes without it. At most {onset_bound:g} ms.
@@ -284,7 +286,8 @@ def measure(seconds: float, trials: int) -> tuple[list[str], bool]:
     lines = _PAGE.format(
         command=f"python -m tests.bench.faultproxy --seconds {seconds:g} --trials {trials}",
         python=platform.python_version(), direct=direct, added=added, added_bound=ADDED_MS,
-        connections=_CONNECTIONS, through=through, rate_bound=PER_S, counted=counted, busy=busy, onset_bound=ONSET_MS,
+        connections=_CONNECTIONS, through=through, rate_bound=PER_S, counted=counted, busy=busy,
+        each_us=busy / counted * 1e6, onset_bound=ONSET_MS,
     ).splitlines()  # fmt: skip
     for kind, some in times.items():
         columns = [[one[0] for one in some], [one[1] for one in some]]

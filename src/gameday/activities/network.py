@@ -47,7 +47,9 @@ def delay_requests(
     Undone by `clear_faults` or `gameday.activities.undo.revert_faults`, and by the proxy itself after `ttl_s` seconds.
     With a `share` below 1 only that share of HTTP/1.1 requests is delayed, chosen by `seed` (default $GAMEDAY_SEED).
     `clients`: a label selector of pods that must all be seen by the fault, or it counts as not having touched traffic:
-    connections that were open before the proxy came pass it by. Returns {fault, kind, target, proof}.
+    connections that were open before the proxy came pass it by. To be had only where a pod's connections come from its
+    own address, as on most clusters and not on the embedded one, where it makes the verdict inconclusive.
+    Returns {fault, kind, target, proof}.
     """
     what = {"kind": "delay", "latency_ms": latency_ms, "jitter_ms": jitter_ms, "share": share, "seed": _seed(seed)}
     return _set(namespace, service, DELAYED, what, clients, ttl_s)
@@ -55,14 +57,22 @@ def delay_requests(
 
 @activity(THROTTLED)
 def throttle(
-    namespace: str, service: str, bytes_per_s: float, clients: str | None = None, ttl_s: float = 300.0
+    namespace: str,
+    service: str,
+    bytes_per_s: float,
+    direction: str = "both",
+    clients: str | None = None,
+    ttl_s: float = 300.0,
 ) -> dict[str, Any]:
-    """Let at most `bytes_per_s` through on each connection to a Service, in each direction.
+    """Let at most `bytes_per_s` (1 or more) through on each connection to a Service.
 
-    Undone by `clear_faults` or `gameday.activities.undo.revert_faults`, and by the proxy itself after `ttl_s` seconds.
-    `clients`: as for `delay_requests`. Returns {fault, kind, target, proof}.
+    In each `direction`, or in one: `up` is from the clients to the Service, `down` back. What is slow enough by itself
+    is not touched by it. Undone by `clear_faults` or `gameday.activities.undo.revert_faults`, and by the proxy itself
+    after `ttl_s` seconds; what is still on its way then goes on at once. `clients`: as for `delay_requests`. Returns
+    {fault, kind, target, proof}.
     """
-    return _set(namespace, service, THROTTLED, {"kind": "throttle", "bytes_per_s": bytes_per_s}, clients, ttl_s)
+    what = {"kind": "throttle", "bytes_per_s": bytes_per_s, "direction": direction}
+    return _set(namespace, service, THROTTLED, what, clients, ttl_s)
 
 
 @activity(RESET)
@@ -85,7 +95,7 @@ def reset_connections(
 
 @activity(BLACKHOLED)
 def blackhole(namespace: str, service: str, clients: str | None = None, ttl_s: float = 300.0) -> dict[str, Any]:
-    """Let nothing through to a Service or back; connects succeed, and then nobody answers.
+    """Let nothing through to a Service or back, no end of a connection either; connects succeed, and nobody answers.
 
     Undone by `clear_faults` or `gameday.activities.undo.revert_faults`, and by the proxy itself after `ttl_s` seconds;
     what was held back then goes on. `clients`: as for `delay_requests`. Returns {fault, kind, target, proof}.
@@ -94,11 +104,14 @@ def blackhole(namespace: str, service: str, clients: str | None = None, ttl_s: f
 
 
 @activity(ABORTED)
-def abort_requests(
+def abort_requests(  # noqa: PLR0913  # an experiment file names each of them
     namespace: str,
     service: str,
     status: int = 503,
     share: float = 1.0,
+    *,
+    body: str | None = None,
+    headers: dict[str, str] | None = None,
     clients: str | None = None,
     seed: int | None = None,
     ttl_s: float = 300.0,
@@ -106,10 +119,12 @@ def abort_requests(
     """Answer a `share` of the HTTP/1.1 requests to a Service with `status` (400 to 599); they do not reach it.
 
     Undone by `clear_faults` or `gameday.activities.undo.revert_faults`, and by the proxy itself after `ttl_s` seconds.
-    The answer is problem+json with the header X-Gameday-Fault. `clients`, `seed`: as for `delay_requests`. Returns
-    {fault, kind, target, proof}.
+    The answer has the header X-Gameday-Fault, the `headers` given (none that say where it ends), and `body`, else
+    problem+json. Requests are known by their first line, at the beginning of what a client sends at once: one that is
+    sent before the last was answered is not. `clients`, `seed`: as for `delay_requests`.
+    Returns {fault, kind, target, proof}.
     """
-    what = {"kind": "abort", "status": status, "share": share, "seed": _seed(seed)}
+    what = {"kind": "abort", "status": status, "share": share, "body": body, "headers": headers, "seed": _seed(seed)}
     return _set(namespace, service, ABORTED, what, clients, ttl_s)
 
 
@@ -127,6 +142,7 @@ def touched(kube: Kube, namespace: str, entry: Entry) -> None:
     """Record what a fault has touched so far, as the proxy counts it; a note when it cannot be asked.
 
     Where the fault names its clients and one of them was not seen, the count is 0: it may have gone past the proxy.
+    So it is where no pod is ready that it names.
     """
     try:
         counted = ProxyControl(kube, namespace, str(entry.target["name"])).stats()["faults"].get(entry.id, {})
@@ -182,12 +198,18 @@ def _set(
 
 
 def _unseen(kube: Kube, namespace: str, selector: str | None, seen: dict[str, int]) -> list[str]:
-    """The ready pods that match the selector and from whose address nothing has come."""
+    """The ready pods that match the selector and from whose address nothing has come; in words, when there are none."""
     if not selector:
         return []
-    pods = persist(kube.core.list_namespaced_pod, namespace, label_selector=selector).items
-    return sorted(pod.metadata.name for pod in pods if is_ready(pod) and pod.status.pod_ip not in seen)
+    pods = [p for p in persist(kube.core.list_namespaced_pod, namespace, label_selector=selector).items if is_ready(p)]
+    if not pods:
+        return [f"no ready pod matches {selector}"]
+    return sorted(pod.metadata.name for pod in pods if pod.status.pod_ip not in seen)
 
 
 def _seed(given: int | None) -> int:
-    return given if given is not None else int(os.environ.get("GAMEDAY_SEED") or 0)
+    """The seed given, or $GAMEDAY_SEED, as a proxy takes it: not below 0. Raises ActivityFailed."""
+    seed = os.environ.get("GAMEDAY_SEED") or "0" if given is None else str(given)
+    if not seed.lstrip("-").isdecimal():
+        raise ActivityFailed(f"GAMEDAY_SEED is {seed!r}, expected a whole number")
+    return abs(int(seed))

@@ -80,6 +80,7 @@ def _facts(fault: str, events: list[Event]) -> FaultFacts:
         matched=int(planned.get("matched", 1)),
         in_force=in_force is not None,
         touched=touched,
+        unseen=tuple(map(str, (_last(events, "fault-touched") or {}).get("unseen") or ())),
         failed=str(failed.get("reason", "no reason given")) if failed else None,
         reverted_by=str(reverted.get("by", "somebody else")) if reverted else None,
         undone=_last(events, "fault-undone") is not None,

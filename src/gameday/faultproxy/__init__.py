@@ -1,4 +1,4 @@
-"""The fault proxy: passes TCP through, late when it is told to. Runs in a pod of its own.
+"""The fault proxy: passes TCP through, with whatever fault it is told to apply. Runs in a pod of its own.
 
 `python -m gameday.faultproxy` stands between a Service and its endpoints, needs no
 privilege, and imports nothing of the rest of this project: standard library alone.

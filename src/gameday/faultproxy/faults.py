@@ -8,17 +8,18 @@ import random
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from gameday.faultproxy.requests import begins_request
+from gameday.faultproxy.fields import Headers, Number, OneOf, Text, checked, parameter
+from gameday.faultproxy.requests import answer, begins_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["KINDS", "Abort", "Blackhole", "Delay", "Direction", "Fault", "FaultError", "Reset", "Throttle", "described"]
 __all__ += ["read"]
 
-MAX_MS = 120_000.0
-MAX_TTL_S = 86_400.0
-MAX_BYTES_PER_S = 1e9
+_LONGEST = Number(0, 120_000)
+_SHARE = Number(0, 1)
+_BODY, _HEADERS = Text(16_384), Headers()
 _SLICE_S = 0.05
 """A throttled chunk is passed on in slices, each as much as may pass in so many seconds."""
 
@@ -39,8 +40,8 @@ class Fault:
 
     kind: ClassVar[str] = ""
     id: str
-    ttl_s: float = field(metadata={"most": MAX_TTL_S})
-    seed: int = field(default=0, metadata={"most": 2**63})
+    ttl_s: float = parameter(Number(0, 86_400))
+    seed: int = parameter(Number(0, 2**63, whole=True), default=0)
     ended: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
     rng: random.Random = field(default_factory=random.Random, compare=False)
 
@@ -48,30 +49,29 @@ class Fault:
         """Whether a connection is reset: asked once for each that is open at the onset, and for each new one."""
         return False
 
-    def aborts(self, chunk: bytes) -> int | None:
-        """The status by which the proxy itself answers the request that these bytes begin; None when it does not."""
+    def aborts(self, chunk: bytes) -> bool:
+        """Whether the proxy itself answers the request that these bytes begin."""
         del chunk
-        return None
+        return False
+
+    def answer(self, request: bytes, *, keeps: bool) -> bytes:
+        """What it answers then; `keeps`: whether the connection goes on."""
+        return answer(request, 503, self.id, keeps=keeps)
 
     def holds_s(self, chunk: bytes, direction: Direction) -> float | None:
-        """How many seconds a chunk is held back before it goes on; None for one that is not touched."""
+        """How many seconds a chunk is held back before it goes on; None for one that is not touched.
+
+        An empty chunk is the end of what that side sends.
+        """
         del chunk, direction
         return None
 
     def slices(self, chunk: bytes) -> Iterator[tuple[bytes, float]]:
-        """A chunk that is touched, in the parts that go on at once, each with the seconds of silence after it."""
+        """A chunk that is touched, in the parts that go on at once, each with the seconds that it takes the line."""
         yield chunk, 0.0
 
     def _chosen(self, share: float) -> bool:
         return share >= 1 or self.rng.random() < share
-
-
-def _number(most: float, *, least: float = 0.0, **default: float) -> Any:
-    return field(metadata={"least": least, "most": most}, **default)  # type: ignore[call-overload]
-
-
-def _share() -> Any:
-    return _number(1.0, default=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +82,9 @@ class Delay(Fault):
     """
 
     kind = "delay"
-    latency_ms: float = _number(MAX_MS)
-    jitter_ms: float = _number(MAX_MS, default=0.0)
-    share: float = _share()
+    latency_ms: float = parameter(_LONGEST)
+    jitter_ms: float = parameter(_LONGEST, default=0.0)
+    share: float = parameter(_SHARE, default=1.0)
 
     def holds_s(self, chunk: bytes, direction: Direction) -> float | None:
         """The delay of this chunk, never below 0."""
@@ -95,18 +95,19 @@ class Delay(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class Throttle(Fault):
-    """At most `bytes_per_s` on each connection and in each direction."""
+    """At most `bytes_per_s` on each connection: in each `direction`, or in one."""
 
     kind = "throttle"
-    bytes_per_s: float = _number(MAX_BYTES_PER_S, least=1.0)
+    bytes_per_s: float = parameter(Number(1, 1e9))
+    direction: str = parameter(OneOf(("both", "up", "down")), default="both")
 
     def holds_s(self, chunk: bytes, direction: Direction) -> float | None:
-        """At once: a throttled chunk is slow, not late."""
-        del chunk, direction
-        return 0.0
+        """Not at all: a throttled chunk waits for those before it, and for the line."""
+        del chunk
+        return 0.0 if self.direction in {"both", direction} else None
 
     def slices(self, chunk: bytes) -> Iterator[tuple[bytes, float]]:
-        """Small parts, and after each as long as it takes at that rate."""
+        """Small parts, each as long as it takes at that rate."""
         size = max(1, int(self.bytes_per_s * _SLICE_S))
         for start in range(0, len(chunk), size):
             part = chunk[start : start + size]
@@ -118,7 +119,7 @@ class Reset(Fault):
     """Resets a `share` of the connections: of those that are open, and of each new one as it comes."""
 
     kind = "reset"
-    share: float = _share()
+    share: float = parameter(_SHARE, default=1.0)
 
     def breaks(self) -> bool:
         """By the share."""
@@ -127,7 +128,7 @@ class Reset(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class Blackhole(Fault):
-    """Nothing passes, either way, on any connection; a connect succeeds, and then nobody answers."""
+    """Nothing passes, either way, on any connection, its end neither; a connect succeeds, and then nobody answers."""
 
     kind = "blackhole"
 
@@ -139,15 +140,24 @@ class Blackhole(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class Abort(Fault):
-    """A `share` of HTTP requests is answered with `status`, and never reaches the upstream."""
+    """A `share` of HTTP requests is answered with `status`, and never reaches the upstream.
+
+    `body` and `headers` are what the answer has beside that; without a body it is problem+json that names the fault.
+    """
 
     kind = "abort"
-    status: int = field(metadata={"least": 400, "most": 599})
-    share: float = _share()
+    status: int = parameter(Number(400, 599, whole=True))
+    share: float = parameter(_SHARE, default=1.0)
+    body: str | None = parameter(_BODY, default=None)
+    headers: Mapping[str, str] | None = parameter(_HEADERS, default=None)
 
-    def aborts(self, chunk: bytes) -> int | None:
+    def aborts(self, chunk: bytes) -> bool:
         """By the share, of what begins a request."""
-        return self.status if begins_request(chunk) and self._chosen(self.share) else None
+        return begins_request(chunk) and self._chosen(self.share)
+
+    def answer(self, request: bytes, *, keeps: bool) -> bytes:
+        """The status, with body and headers as they were given."""
+        return answer(request, self.status, self.id, keeps=keeps, body=self.body, headers=self.headers)
 
 
 KINDS: dict[str, type[Fault]] = {kind.kind: kind for kind in (Delay, Throttle, Reset, Blackhole, Abort)}
@@ -165,21 +175,11 @@ def read(data: Any) -> Fault:
     unknown = data.keys() - known.keys() - {"kind"}
     if unknown:
         raise FaultError(f"unknown fields {sorted(unknown)}, {kind.kind} has {', '.join(known)}")
-    values: dict[str, Any] = {"id": data["id"]}
+    values = {name: data.get(name, one.default) for name, one in known.items()}
     for name, one in known.items():
-        if name == "id":
-            continue
-        given = data.get(name, one.default)
-        least, most = one.metadata.get("least", 0), one.metadata["most"]
-        whole = one.type == "int"
-        if (
-            isinstance(given, bool)
-            or not isinstance(given, int if whole else int | float)
-            or not least <= given <= most
-        ):
-            expected = f"a {'whole ' if whole else ''}number from {least:g} to {most:g}"
-            raise FaultError(f"{name} is {given if name in data else 'missing'!r}, expected {expected}")
-        values[name] = given
+        expected = checked(one.metadata, values[name]) if name != "id" else None
+        if expected is not None:
+            raise FaultError(f"{name} is {values[name] if name in data else 'missing'!r}, expected {expected}")
     return kind(**values, rng=random.Random(values["seed"]))  # noqa: S311  # reproducible, not secret
 
 

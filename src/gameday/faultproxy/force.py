@@ -57,16 +57,28 @@ class Faults:
         self._ends_at = 0.0
 
     def set(self, fault: Fault) -> None:
-        """Put a fault in force until its `ttl_s` is over; the same id again renews it. Raises FaultError."""
+        """Put a fault in force until its `ttl_s` is over. Raises FaultError when another one is.
+
+        The same once more, as a call repeated because its answer was lost, only renews its time: what is held back
+        stays so, no connection meets it twice. The same id with other parameters begins anew.
+        """
         if self.current is not None and self.current.id != fault.id:
             raise FaultError(f"the fault {self.current.id} is in force; one at a time, so clear it first")
+        if self.current is not None and _same(self.current, fault):
+            self._last(fault)
+            return
         self.clear(fault.id)
-        loop = asyncio.get_running_loop()
         self.current = fault
         self.touched.setdefault(fault.id, Touched())
+        self._last(fault)
+        self._on_onset(fault)
+
+    def _last(self, fault: Fault) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+        loop = asyncio.get_running_loop()
         self._ends_at = loop.time() + fault.ttl_s
         self._expiry = loop.call_later(fault.ttl_s, self.clear, fault.id)
-        self._on_onset(fault)
 
     def clear(self, fault_id: str) -> None:
         """End a fault at once, releasing what it still holds back; another id or none is fine."""
@@ -96,3 +108,8 @@ class Faults:
             }
             for key, t in self.touched.items()
         }
+
+
+def _same(one: Fault, other: Fault) -> bool:
+    """Whether they do the same, however long they last."""
+    return (described(one), one.seed) == (described(other), other.seed)

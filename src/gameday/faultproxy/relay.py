@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import socket
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gameday.faultproxy.requests import TooLargeError, answer, begins_request, consume
+from gameday.faultproxy.line import Held, Line
+from gameday.faultproxy.requests import TooLargeError, begins_request, consume
 
 if TYPE_CHECKING:
-    from gameday.faultproxy.faults import Direction, Fault
+    from gameday.faultproxy.faults import Fault
     from gameday.faultproxy.force import Faults
 
 CHUNK = 65_536
@@ -23,6 +23,9 @@ BACKLOG = 32
 CONNECT_TIMEOUT_S = 5.0
 QUIET_S = 0.2
 """Seconds without a byte after which an answered connection counts as idle."""
+
+LEAVING_S = 5.0
+"""Seconds that a client gets to close a connection of which it was told that it is over."""
 
 _RESET = struct.pack("ii", 1, 0)
 
@@ -36,10 +39,6 @@ class Totals:
     requests: int = 0
     bytes_up: int = 0
     bytes_down: int = 0
-
-
-Held = tuple[float, bytes, "Fault | None"]
-"""When a chunk may go on, the chunk, and the fault that touches it."""
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
@@ -62,9 +61,12 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self._twin: asyncio.StreamWriter | None = None
-        self._held: asyncio.Queue[Held | None] = asyncio.Queue(BACKLOG)
+        self._held: asyncio.Queue[Held] = asyncio.Queue(BACKLOG)
         peer = writer.get_extra_info("peername")
         self._client = str(peer[0]) if peer else "unknown"
+        self._up = Line(faults, self._client, "up")
+        self._down = Line(faults, self._client, "down")
+        self._broken = False
         self._awaiting_answer = False
         self._active_at = asyncio.get_running_loop().time()
 
@@ -83,7 +85,11 @@ class Connection:
                 reader, self._twin = await asyncio.open_connection(host, port)
         except (OSError, TimeoutError):
             self._totals.refused += 1
+            await self._down.silence()
             reset(self._writer)
+            return
+        if self._broken:  # by a fault that began in between
+            reset(self._twin)
             return
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -91,13 +97,15 @@ class Connection:
                 tasks.create_task(self._send(self._twin))
                 tasks.create_task(self._answer(reader))
         except* (OSError, EOFError, TooLargeError):
+            await self._down.silence()
             self.abort()
         finally:
             self.close()
 
     def meet(self, fault: Fault) -> bool:
         """Whether a fault breaks this connection, which it then is; asked once, at the onset or as it comes."""
-        if fault.breaks():
+        if not self._broken and fault.breaks():
+            self._broken = True
             self._faults.touched[fault.id].count_connection(self._client)
             self.abort()
             return True
@@ -116,75 +124,45 @@ class Connection:
                 reset(writer)
 
     async def _receive(self) -> None:
-        """Take the client's bytes, and stamp each chunk with the time it may go on; answer what is to be aborted."""
+        """Take the client's bytes, and what is to be done with each chunk; answer what is to be aborted."""
         now = asyncio.get_running_loop().time
         while chunk := await self._reader.read(CHUNK):
             self._totals.bytes_up += len(chunk)
-            fault = self._faults.current
-            while fault and not self._awaiting_answer and (status := fault.aborts(chunk)):
-                chunk = await self._abort_request(chunk, fault.id, status)
+            while (fault := self._faults.current) and not self._awaiting_answer and fault.aborts(chunk):
+                chunk = await self._abort_request(chunk, fault)
             if not chunk:
                 continue
             self._totals.requests += begins_request(chunk)
             self._awaiting_answer, self._active_at = True, now()
-            held_s = self._touch(chunk, fault, "up")
-            await self._held.put((now() + (held_s or 0.0), chunk, fault if held_s is not None else None))
-        await self._held.put(None)
+            await self._held.put(self._up.take(chunk))
+        await self._held.put(self._up.take(b""))
 
-    def _touch(self, chunk: bytes, fault: Fault | None, direction: Direction) -> float | None:
-        """How long the fault holds a chunk back, which is then counted; None when no fault touches it."""
-        held_s = fault.holds_s(chunk, direction) if fault is not None else None
-        if fault is not None and held_s is not None:
-            self._faults.touched[fault.id].count(chunk, self._client)
-        return held_s
-
-    async def _abort_request(self, chunk: bytes, fault: str, status: int) -> bytes:
+    async def _abort_request(self, chunk: bytes, fault: Fault) -> bytes:
         """Answer the request that `chunk` begins in the upstream's place; returns what came after it."""
         self._totals.requests += 1
-        self._faults.touched[fault].count(chunk, self._client)
+        self._faults.touched[fault.id].count(chunk, self._client)
         keeps, rest = await consume(chunk, self._reader)
-        self._writer.write(answer(chunk, status, fault, keeps=keeps))
+        self._writer.write(fault.answer(chunk, keeps=keeps))
         await self._writer.drain()
         self._active_at = asyncio.get_running_loop().time()
         if not keeps:
             self._writer.write_eof()
-            while await self._reader.read(CHUNK):
-                pass  # what a client still sends to a connection that was told to be over
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVING_S):
+                    while await self._reader.read(CHUNK):
+                        pass  # what a client still sends to a connection that was told to be over
         return rest
 
     async def _send(self, upstream: asyncio.StreamWriter) -> None:
         """Send the chunks on, in order, each when its time has come or its fault has ended."""
-        while (held := await self._held.get()) is not None:
-            due, chunk, fault = held
-            await self._pass(upstream, chunk, fault, due)
-        upstream.write_eof()
+        while (held := await self._held.get()).chunk:
+            await self._up.pass_on(held, upstream)
+        await self._up.pass_on(held, upstream)
 
     async def _answer(self, reader: asyncio.StreamReader) -> None:
         now = asyncio.get_running_loop().time
         while chunk := await reader.read(CHUNK):
             self._totals.bytes_down += len(chunk)
-            fault = self._faults.current
-            held_s = self._touch(chunk, fault, "down")
-            await self._pass(self._writer, chunk, fault if held_s is not None else None, now() + (held_s or 0.0))
+            await self._down.pass_on(self._down.take(chunk), self._writer)
             self._awaiting_answer, self._active_at = False, now()
-        self._writer.write_eof()
-
-    async def _pass(self, writer: asyncio.StreamWriter, chunk: bytes, fault: Fault | None, due: float) -> None:
-        """Write a chunk: at once, or as the fault has it for as long as that lasts."""
-        if fault is None:
-            writer.write(chunk)
-            await writer.drain()
-            return
-        await _until(due, fault)
-        for part, pause_s in fault.slices(chunk):
-            writer.write(part)
-            await writer.drain()
-            await _until(asyncio.get_running_loop().time() + pause_s, fault)
-
-
-async def _until(due: float, fault: Fault) -> None:
-    """Wait for a time on the loop's clock, or for the end of the fault."""
-    if due > asyncio.get_running_loop().time() and not fault.ended.is_set():
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(None if due == math.inf else due):
-                await fault.ended.wait()
+        await self._down.pass_on(self._down.take(b""), self._writer)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Mapping
 
 __all__ = ["TooLargeError", "answer", "begins_request", "consume"]
 
@@ -43,7 +44,7 @@ async def consume(chunk: bytes, reader: asyncio.StreamReader) -> tuple[bool, byt
         if not more:
             raise EOFError("the client left in the middle of a request")
         missing -= len(more)
-    keeps = head.split(b"\r\n")[0].endswith(b"1.1") and fields.get(b"connection") != b"close"
+    keeps = head.split(b"\r\n")[0].endswith(b"1.1") and b"close" not in fields.get(b"connection", b"")
     return keeps, body[int(length) :]
 
 
@@ -59,13 +60,29 @@ async def _head(chunk: bytes, reader: asyncio.StreamReader) -> tuple[bytes, byte
     return head, body
 
 
-def answer(request: bytes, status: int, fault: str, *, keeps: bool) -> bytes:
-    """The answer to a request that is not passed on: problem+json that names the fault; to HEAD its head alone."""
+def answer(
+    request: bytes,
+    status: int,
+    fault: str,
+    *,
+    keeps: bool,
+    body: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    """The answer to a request that is not passed on; to HEAD its head alone.
+
+    Its `body`, or problem+json that names the fault; its `headers`, where they say a Content-Type that one. `keeps`:
+    whether the connection goes on.
+    """
     known = {one.value: one.phrase for one in HTTPStatus}
-    body = json.dumps({"title": known.get(status, "Injected"), "status": status, "fault": fault}).encode()
-    head = (
-        f"HTTP/1.1 {status} {known.get(status, 'Injected')}\r\nContent-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\nX-Gameday-Fault: {fault}\r\n"
-        f"{'' if keeps else 'Connection: close'}"
-    ).rstrip("\r\n")
-    return f"{head}\r\n\r\n".encode("latin-1") + (b"" if request.startswith(b"HEAD ") else body)
+    problem = json.dumps({"title": known.get(status, "Injected"), "status": status, "fault": fault})
+    payload = (problem if body is None else body).encode()
+    lines = {
+        "Content-Type": "application/problem+json" if body is None else "text/plain; charset=utf-8",
+        **{name.title(): value for name, value in (headers or {}).items()},
+        "X-Gameday-Fault": fault,
+        "Content-Length": str(len(payload)),
+        **({} if keeps else {"Connection": "close"}),
+    }
+    head = [f"HTTP/1.1 {status} {known.get(status, 'Injected')}", *(f"{n}: {v}" for n, v in lines.items())]
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + (b"" if request.startswith(b"HEAD ") else payload)

@@ -53,6 +53,7 @@ def _arguments(operation: Operation) -> list[str]:
         case DeleteMade():
             arguments = ["delete", operation.kind.lower(), operation.name, "--ignore-not-found"]
         case ClearFault():
+            # Of every kind: a new process has no fault, and the old one drops its own as it leaves.
             arguments = ["rollout", "restart", f"deployment/{ProxyNames(operation.service).proxy}"]
         case ClearAnnotation():
             arguments = ["annotate", "pods", "--all", f"{operation.annotation}-"]

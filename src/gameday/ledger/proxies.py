@@ -1,6 +1,6 @@
 """The control line to the fault proxy before a Service: its names, its token, its faults.
 
-Only the control of proxies that exist; putting them in place is `gameday.activities.network`.
+Only the control of proxies that exist; putting them in place is `gameday.activities.insertion`.
 """
 
 from __future__ import annotations

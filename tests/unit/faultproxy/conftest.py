@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOKEN = "a-test-token"
-HOST = "127.0.0.1"
+HOST = f"127.0.{1 + os.getpid() // 250 % 250}.{1 + os.getpid() % 250}"
+"""An address of this process alone: on 127.0.0.1 anybody may take a port between its choice and its use."""
 
 
 def free_port() -> int:
@@ -48,6 +50,13 @@ class Echo(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args: Any) -> None:
         """Be quiet."""
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """One that many may connect to at once."""
+
+    daemon_threads = True
+    request_queue_size = 256
 
 
 @dataclass
@@ -100,8 +109,14 @@ def await_start(process: subprocess.Popen[str]) -> None:
 @pytest.fixture
 def proxy() -> Iterator[Proxy]:
     """A proxy before an HTTP server (first port) and before a bare listener (second port)."""
-    server = http.server.ThreadingHTTPServer((HOST, 0), Echo)
-    server.daemon_threads = True
+    with started() as running:
+        yield running
+
+
+@contextmanager
+def started(*launcher: str) -> Iterator[Proxy]:
+    """A proxy, if need be by a program that takes the command to run."""
+    server = Server((HOST, 0), Echo)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     listener = socket.create_server((HOST, 0))
@@ -116,7 +131,7 @@ def proxy() -> Iterator[Proxy]:
         "CONTROL_TOKEN": TOKEN,
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "gameday.faultproxy"], env=environment, stdout=subprocess.PIPE, text=True
+        [*launcher, sys.executable, "-m", "gameday.faultproxy"], env=environment, stdout=subprocess.PIPE, text=True
     )
     try:
         await_start(process)

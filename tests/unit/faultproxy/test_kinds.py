@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.faultproxy.conftest import HOST, timed
+from gameday.ledger.calls import wait_until
+from tests.unit.faultproxy.conftest import HOST, started, timed
 
 if TYPE_CHECKING:
     from tests.unit.faultproxy.conftest import Proxy
@@ -34,6 +37,48 @@ def test_a_throttle_slows_what_passes_both_ways_and_ends_at_once(proxy: Proxy) -
     assert time.monotonic() - started < 3  # of the 20 that it would have taken
 
 
+def test_a_throttle_of_one_direction_leaves_the_other_alone(proxy: Proxy) -> None:
+    """A long answer to a short question is slow downwards, and neither slow nor touched upwards."""
+    connection = proxy.connect()
+    proxy.set("throttle", bytes_per_s=100_000, direction="up", id="up")
+    started = time.monotonic()
+    connection.request("GET", "/" + "x" * 40_000)
+    assert len(connection.getresponse().read()) == 40_001
+    assert 0.3 <= time.monotonic() - started < 0.75
+    assert proxy.touched("up")["bytes"] < 41_000
+    proxy.ask("/fault/up", "DELETE")
+    proxy.set("throttle", bytes_per_s=100_000, direction="down")
+    assert timed(connection) < 0.2
+    assert proxy.touched()["messages"] == 0
+
+
+def test_what_is_slow_enough_by_itself_is_not_touched_by_a_throttle(proxy: Proxy) -> None:
+    """A fault that held nothing back proves nothing."""
+    proxy.set("throttle", bytes_per_s=100_000_000)
+    timed(proxy.connect())
+    assert proxy.touched()["messages"] == 0
+    proxy.ask("/fault/f1", "DELETE")
+    proxy.delay(0, fault="f2")
+    timed(proxy.connect())
+    assert proxy.touched("f2")["messages"] == 0
+
+
+def test_small_messages_too_wait_for_those_before_them(proxy: Proxy) -> None:
+    """At 1,000 bytes a second thirty of 10 bytes need 0.3 s, and most are counted."""
+    with socket.create_connection((HOST, proxy.raw_port), timeout=10) as client:
+        upstream, _ = proxy.listener.accept()
+        with upstream:
+            proxy.set("throttle", bytes_per_s=1000)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            upstream.settimeout(10)
+            started = time.monotonic()
+            for _ in range(30):
+                client.sendall(b"0123456789")
+                assert upstream.recv(10, socket.MSG_WAITALL) == b"0123456789"
+            assert 0.25 <= time.monotonic() - started < 2
+    assert 25 <= proxy.touched()["messages"] < 30
+
+
 def test_a_reset_breaks_open_and_new_connections_until_it_ends(proxy: Proxy) -> None:
     """With its whole share; each is counted."""
     connection = proxy.connect()
@@ -49,6 +94,23 @@ def test_a_reset_breaks_open_and_new_connections_until_it_ends(proxy: Proxy) -> 
     assert proxy.touched()["connections"] == 2
     proxy.ask("/fault/f1", "DELETE")
     assert timed(proxy.connect()) < 1
+
+
+def test_a_reset_reaches_a_connection_whose_upstream_has_not_answered_yet(proxy: Proxy) -> None:
+    """The client's side breaks at once, the upstream's as soon as it is there."""
+    proxy.listener.listen(0)
+    with socket.create_connection(proxy.listener.getsockname(), timeout=10):  # no room for the proxy's beside it
+        with socket.create_connection((HOST, proxy.raw_port), timeout=10) as client:
+            assert wait_until(lambda: proxy.ask("/stats")["connections"] == 1, 10)
+            proxy.set("reset")
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+        assert proxy.touched()["connections"] == 1
+        first, upstream = proxy.listener.accept()[0], proxy.listener.accept()[0]
+    with first, upstream:
+        upstream.settimeout(10)
+        with pytest.raises(ConnectionResetError):
+            upstream.recv(1)
 
 
 def test_a_share_of_resets_repeats_with_its_seed(proxy: Proxy) -> None:
@@ -105,6 +167,81 @@ def test_a_blackhole_swallows_an_answer_that_is_under_way(proxy: Proxy) -> None:
             assert client.recv(100) == b"answer"
 
 
+@pytest.mark.parametrize("how", ["closed", "reset", "refused"])
+def test_a_blackhole_holds_the_end_of_a_connection_too(proxy: Proxy, how: str) -> None:
+    """An upstream that closes, breaks or refuses is not heard of either, before the undo."""
+    if how == "refused":
+        proxy.set("blackhole")
+        proxy.listener.close()
+    with socket.create_connection((HOST, proxy.raw_port), timeout=10) as client:
+        if how != "refused":
+            upstream, _ = proxy.listener.accept()
+            proxy.set("blackhole")
+            if how == "reset":
+                upstream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            upstream.close()
+        client.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        proxy.ask("/fault/f1", "DELETE")
+        client.settimeout(10)
+        if how == "closed":
+            assert client.recv(1) == b""
+        else:
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+
+
+def test_a_blackhole_that_holds_many_connections_can_still_be_ended() -> None:
+    """More than a process may have open at first: control is heard all the same, and all of them get their answers."""
+    with started("sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh") as proxy, ExitStack() as opened:
+        proxy.set("blackhole")
+        connections = [opened.enter_context(closing(proxy.connect())) for _ in range(100)]
+        for connection in connections:
+            connection.request("GET", "/x")
+        assert wait_until(lambda: proxy.touched()["requests"] == 100, 10)
+        proxy.ask("/fault/f1", "DELETE")
+        assert {connection.getresponse().read() for connection in connections} == {b"/x"}
+
+
+def test_a_throttle_that_is_over_slows_no_other_fault(proxy: Proxy) -> None:
+    """Not by the time that its last byte would have taken."""
+    connection = proxy.connect()
+    proxy.set("throttle", bytes_per_s=1, id="slow")
+    connection.request("GET", "/x")
+    assert wait_until(lambda: proxy.touched("slow")["messages"] == 1, 10)
+    proxy.ask("/fault/slow", "DELETE")
+    assert connection.getresponse().read() == b"/x"
+    proxy.set("throttle", bytes_per_s=1e9, id="fast")
+    assert timed(connection) < 0.5
+    assert proxy.touched("fast")["messages"] == 0
+
+
+def test_the_same_fault_once_more_only_renews_its_time(proxy: Proxy) -> None:
+    """What a blackhole holds stays held, and no connection is drawn for twice."""
+    connection = proxy.connect()
+    timed(connection)
+    proxy.set("blackhole", ttl_s=2)
+    connection.request("GET", "/x")
+    assert connection.sock is not None
+    connection.sock.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        connection.sock.recv(1)
+    assert proxy.set("blackhole", ttl_s=30)["faults"]["f1"]["ttl_left_s"] > 20
+    with pytest.raises(TimeoutError):
+        connection.sock.recv(1)
+    proxy.ask("/fault/f1", "DELETE")
+    connection.sock.settimeout(10)
+    assert connection.getresponse().read() == b"/x"
+    connections = [proxy.connect() for _ in range(20)]
+    for one in connections:
+        timed(one)
+    proxy.set("reset", share=0.5, seed=4, id="f2")
+    drawn = proxy.touched("f2")["connections"]
+    proxy.set("reset", share=0.5, seed=4, id="f2")
+    assert 1 <= proxy.touched("f2")["connections"] == drawn < 20
+
+
 def test_aborted_requests_are_answered_and_never_arrive(proxy: Proxy) -> None:
     """With the status, on a connection that stays; body and all, so that the next request is understood."""
     connection = proxy.connect()
@@ -120,6 +257,18 @@ def test_aborted_requests_are_answered_and_never_arrive(proxy: Proxy) -> None:
     proxy.ask("/fault/f1", "DELETE")
     assert timed(connection) < 1
     assert proxy.ask("/stats")["connections"] == before["connections"] == 1
+
+
+def test_an_abort_has_the_body_and_headers_that_were_given(proxy: Proxy) -> None:
+    """As they are, in UTF-8; the length is the proxy's to say, and the fault is named all the same."""
+    headers = {"retry-after": "7", "content-type": "text/html", "x-gameday-fault": "another"}
+    proxy.set("abort", status=429, body="<p>désolé</p>", headers=headers)
+    connection = proxy.connect()
+    connection.request("GET", "/x")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read().decode()) == (429, "<p>désolé</p>")
+    named = {name: answer.headers.get_all(name) for name in ("Retry-After", "Content-Type", "X-Gameday-Fault")}
+    assert named == {"Retry-After": ["7"], "Content-Type": ["text/html"], "X-Gameday-Fault": ["f1"]}
 
 
 def test_an_abort_of_a_body_whose_end_is_unknown_ends_the_connection(proxy: Proxy) -> None:

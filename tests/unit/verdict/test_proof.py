@@ -30,6 +30,14 @@ def test_a_touch_before_the_onset_proves_nothing() -> None:
     assert fault_facts(events, since=9)[0].touched == 0
 
 
+def test_the_clients_that_were_not_seen_are_those_of_the_last_look() -> None:
+    """Whoever came later is no longer missed."""
+    missed, less = (12, "fault-touched", {"count": 0, "unseen": ["a", "b"]}), {"count": 0, "unseen": ["b"]}
+    events = _story((10, "fault-planned", {}), (11, "fault-in-force", {}), missed, (13, "fault-touched", less))
+    (facts,) = fault_facts(events, since=9)
+    assert (facts.touched, facts.unseen) == (0, ("b",))
+
+
 def test_faults_of_the_setup_are_not_the_methods() -> None:
     """What was put in place before the method began is not judged as its fault."""
     assert fault_facts(_story((5, "fault-planned", {})), since=9) == ()

@@ -51,6 +51,10 @@ def test_a_violation_under_a_proven_fault_is_failed() -> None:
         ("reverted by kubectl", replace(GOOD, faults=(FAULT, replace(FAULT, reverted_by="kubectl")))),
         ("not proven in force", replace(GOOD, faults=(replace(FAULT, in_force=False),))),
         ("touched traffic", replace(GOOD, faults=(replace(FAULT, touched=0),))),
+        (
+            "clients not seen: web-1, web-2",
+            replace(GOOD, faults=(replace(FAULT, touched=0, unseen=("web-1", "web-2")),)),
+        ),
         ("interrupted: SIGTERM", replace(GOOD, interrupted="SIGTERM")),
         ("cannot tell", replace(GOOD, findings=(replace(HELD, verdict="undecided"),))),
         ("the way to the cluster, stalled", replace(GOOD, findings=(replace(BROKEN, stalled=True),))),
