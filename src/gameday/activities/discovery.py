@@ -16,6 +16,7 @@ NOT_ACTIVITIES = frozenset(
     {
         *("books", "caps", "closing", "conductor", "control", "discovery", "fault", "guard"),
         *("kinds", "policies", "proof", "proxied", "session", "settings", "targets", "watcher"),
+        *("crashing", "draining", "evicting", "hunting", "scaling", "terminating", "unready"),  # named in pods
     }
 )
 """Modules that no experiment names as an action or a probe."""

@@ -120,6 +120,13 @@ def select_pods(kube: Kube, namespace: str, label_selector: str, *, together: bo
     return pods
 
 
+def check_hit(kube: Kube, namespace: str, hit: int) -> None:
+    """Raise NotAllowedError when the caps do not allow a fault to have `hit` pods down at the same time."""
+    why = _caps.refusal(hit, len(shop_pods(kube, namespace)))
+    if why is not None:
+        raise NotAllowedError(f"namespace {namespace}: {why}")
+
+
 def room(of: int) -> int:
     """How many of a namespace's `of` pods one fault may have down at the same time, as the caps say."""
     return _caps.most(of)
