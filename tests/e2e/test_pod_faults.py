@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,10 @@ from chaoslib.exceptions import ActivityFailed
 from kubernetes.client import PolicyV1Api
 
 from gameday import evidence
-from gameday.activities import guard, pods, undo
+from gameday.activities import guard, insertion, pods, undo
 from gameday.activities.caps import Caps
-from gameday.activities.targets import deployments_available, ready_endpoints
-from gameday.ledger import Ledger, differences, revert, snapshot, still_in_force
+from gameday.activities.targets import deployments_available, is_ready, ready_endpoints
+from gameday.ledger import ClearLabel, Ledger, differences, revert, snapshot, still_in_force
 from gameday.ledger.calls import wait_until
 from tests.e2e.runs import ROOT, home_page, under_way, wait_for_fault
 
@@ -131,7 +132,8 @@ def budget(lasting: Kube) -> Iterator[Any]:
 
     def hold(minimum: int) -> None:
         spec = {"minAvailable": minimum, "selector": {"matchLabels": {"app": "web"}}}
-        policy.create_namespaced_pod_disruption_budget(SHOP, {"metadata": {"name": "keep-web"}, "spec": spec})
+        made: Any = {"metadata": {"name": "keep-web"}, "spec": spec}
+        policy.create_namespaced_pod_disruption_budget(SHOP, made)
 
         def counted() -> bool:
             status: Any = policy.read_namespaced_pod_disruption_budget("keep-web", SHOP).status
@@ -210,3 +212,102 @@ def test_a_crash_that_does_not_come_about_says_why(lasting: Kube, how: dict[str,
     after = of_app(lasting, "web")
     assert all(after[uid].status.container_statuses[0].restart_count == 0 for uid in before if uid in after)
     assert recorded("fault-in-force") == []
+
+
+def labelled(kube: Kube) -> list[str]:
+    """The pods that carry a label of the fault's."""
+    found = kube.core.list_namespaced_pod(SHOP).items
+    return [p.metadata.name for p in found if any(k.startswith(ClearLabel.prefix) for k in p.metadata.labels or {})]
+
+
+def addresses(kube: Kube, service: str) -> set[str | None]:
+    """The names of the pods that a Service leads to."""
+    return {endpoint.pod for endpoint in ready_endpoints(kube, SHOP, service)}
+
+
+def test_a_pod_out_of_its_service_runs_on(lasting: Kube) -> None:
+    """It is ready and nobody replaces it; the Service leads to the other alone, and to both again in the end."""
+    before = of_app(lasting, "web")
+    done = pods.make_unready(SHOP, "app=web", count=1)
+    ((name, uid),) = done["proof"]["pods"].items()
+    assert before[uid].metadata.name == name
+    assert addresses(lasting, "web") == {p.metadata.name for p in before.values()} - {name}
+    assert set(of_app(lasting, "web")) == set(before)
+    assert all(map(is_ready, of_app(lasting, "web").values()))
+    assert recorded("fault-touched")[-1]["count"] == 1
+    assert in_force(lasting) == [True]
+    assert undone() == [True]
+    assert addresses(lasting, "web") == {p.metadata.name for p in before.values()}
+    assert labelled(lasting) == []
+
+
+def test_all_pods_out_of_their_services(lasting: Kube) -> None:
+    """Nobody is left to lead to."""
+    pods.make_unready(SHOP, "app=web", share=1)
+    assert addresses(lasting, "web") == set()
+    assert labelled(lasting) == []
+    assert undone() == [True]
+
+
+def test_a_pod_out_of_the_service_behind_a_fault_proxy(lasting: Kube) -> None:
+    """What the proxy leads to is the Service that is changed; both faults go, the later one first."""
+    insertion.insert_fault_proxy(SHOP, "catalog")
+    done = pods.make_unready(SHOP, "app=catalog", count=1)
+    assert done["proof"]["services"] == ["catalog-gameday-origin"]
+    assert len(addresses(lasting, "catalog-gameday-origin")) == 1
+    assert all(in_force(lasting))
+    undo.revert_faults(SHOP)
+
+
+def test_a_selector_that_somebody_else_put_back_is_noticed(lasting: Kube) -> None:
+    """Then the pod has its traffic again."""
+    pods.make_unready(SHOP, "app=web", count=1)
+    led = lasting.core.read_namespaced_service("web", SHOP).spec.selector
+    selector = {key: value if key == "app" else None for key, value in led.items()}
+    lasting.core.patch_namespaced_service("web", SHOP, {"spec": {"selector": selector}})
+    assert in_force(lasting) == [False]
+
+
+@pytest.mark.parametrize(
+    ("label_selector", "how", "says"),
+    [
+        ("app=web", {}, "either `count` or `share`"),
+        ("app=web", {"count": 3}, "2 pods that match are ready, expected at least 3"),
+        ("app=web", {"count": 0}, "expected at least 1"),
+        ("app=web", {"share": 1.5}, "share is 1.5"),
+        ("tier=backend", {"share": 1}, "at most 6 may be"),
+        ("app=gameday-guardian", {"count": 1}, "no Service leads to gameday-guardian"),
+    ],
+)
+def test_pods_that_cannot_be_taken_out_are_refused(
+    lasting: Kube, label_selector: str, how: dict[str, Any], says: str
+) -> None:
+    """With the reason, and nothing on record."""
+    with pytest.raises(guard.NotAllowedError, match=says):
+        pods.make_unready(SHOP, label_selector, **how)
+    assert Ledger(lasting, SHOP).entries() == []
+
+
+def test_while_pods_are_taken_out_and_put_back_no_request_fails(lasting: Kube) -> None:
+    """The other pod has all the traffic, all the while."""
+    over = threading.Event()
+    seen: list[Any] = []
+
+    def go_on_asking() -> None:
+        while not over.wait(0.02):
+            try:
+                seen.append(home_page(lasting))
+            except OSError as problem:
+                seen.append(problem)
+
+    shopper = threading.Thread(target=go_on_asking)
+    shopper.start()
+    try:
+        for _ in range(3):
+            pods.make_unready(SHOP, "app=web", count=1)
+            undo.revert_faults(SHOP)
+    finally:
+        over.set()
+        shopper.join()
+    assert len(seen) > 20
+    assert set(seen) == {(200, False)}

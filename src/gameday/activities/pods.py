@@ -9,5 +9,6 @@ from gameday.activities.crashing import crash_pods
 from gameday.activities.evicting import evict_pods
 from gameday.activities.scaling import scale, scale_to_zero
 from gameday.activities.terminating import terminate_pods
+from gameday.activities.unready import make_unready
 
-__all__ = ["crash_pods", "evict_pods", "scale", "scale_to_zero", "terminate_pods"]
+__all__ = ["crash_pods", "evict_pods", "make_unready", "scale", "scale_to_zero", "terminate_pods"]

@@ -11,6 +11,7 @@ from gameday.ledger.calls import LedgerError
 from gameday.ledger.entries import (
     ClearAnnotation,
     ClearFault,
+    ClearLabel,
     DeleteMade,
     Entry,
     EntryError,
@@ -29,6 +30,7 @@ __all__ = [
     "LEDGER_NAME",
     "ClearAnnotation",
     "ClearFault",
+    "ClearLabel",
     "DeleteMade",
     "Entry",
     "EntryError",

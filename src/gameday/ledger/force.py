@@ -6,7 +6,7 @@ from gameday.kube import ApiException, Kube
 from gameday.ledger import objects
 from gameday.ledger.book import Ledger
 from gameday.ledger.calls import CONNECTION_ERRORS, find, said
-from gameday.ledger.entries import ClearAnnotation, ClearFault, DeleteMade, Entry, NoUndo, Operation
+from gameday.ledger.entries import ClearAnnotation, ClearFault, ClearLabel, DeleteMade, Entry, NoUndo, Operation
 from gameday.ledger.exchange import ExchangeError
 from gameday.ledger.proxies import FAULT_LABEL, PROXY_LABEL, ProxyControl
 
@@ -41,7 +41,7 @@ def _standing(kube: Kube, namespace: str, entry: Entry) -> Standing:
 def _lost(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str:
     """What is no longer as the fault set it, in words; empty when all of it is."""
     match operation:
-        case NoUndo() | ClearAnnotation():
+        case NoUndo() | ClearAnnotation() | ClearLabel():
             return ""
         case DeleteMade():
             found = objects.find_made(kube, namespace, operation)

@@ -11,6 +11,7 @@ from gameday.ledger.decisions import selector_change
 from gameday.ledger.entries import (
     ClearAnnotation,
     ClearFault,
+    ClearLabel,
     DeleteMade,
     NoUndo,
     Operation,
@@ -56,6 +57,8 @@ def _arguments(operation: Operation) -> list[str]:
             arguments = ["rollout", "restart", f"deployment/{ProxyNames(operation.service).proxy}"]
         case ClearAnnotation():
             arguments = ["annotate", "pods", "--all", f"{operation.annotation}-"]
+        case ClearLabel():
+            arguments = ["label", "pods", "--all", f"{operation.label}-"]
         case NoUndo():
             arguments = ["get", "pods"]
     return arguments

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gameday.kube import ApiException, Kube
-from gameday.ledger import objects, refresh
+from gameday.ledger import labels, objects, refresh
 from gameday.ledger.book import LEDGER_NAME, Ledger
 from gameday.ledger.calls import CONFLICT, LedgerError, persist, said, wait_until
 from gameday.ledger.decisions import Decision, decide
 from gameday.ledger.entries import (
     ClearAnnotation,
     ClearFault,
+    ClearLabel,
     DeleteMade,
     Entry,
     NoUndo,
@@ -132,6 +133,9 @@ def _undo(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str
         case ClearAnnotation():
             refresh.clear(kube, namespace, operation.annotation)
             return ""
+        case ClearLabel():
+            labels.clear(kube, namespace, operation.label)
+            return ""
         case NoUndo():
             return "nothing to put back"
 
@@ -163,8 +167,12 @@ def _settle(kube: Kube, namespace: str, operation: objects.Field) -> str:
 
 
 def _let_go(kube: Kube, namespace: str, operation: SetSelector) -> None:
-    """Wait, within bounds, until the Service's endpoints are no longer the fault's: then the proxy may go."""
-    wait_until(lambda: not objects.leads_to(kube, namespace, operation.service, operation.fault), _SETTLE_S)
+    """Wait, within bounds, until the Service's endpoints are no longer the fault's: what these rest on goes next."""
+    service, old, fault = operation.service, operation.old, operation.fault
+    if old.items() <= fault.items():  # it left some pods out: the others, which it still leads to, prove nothing
+        wait_until(lambda: objects.leads_to_all(kube, namespace, service, old), _SETTLE_S)
+    else:
+        wait_until(lambda: not objects.leads_to(kube, namespace, service, fault), _SETTLE_S)
 
 
 def _delete(kube: Kube, namespace: str, operation: DeleteMade, fault_id: str) -> str:

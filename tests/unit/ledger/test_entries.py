@@ -10,6 +10,7 @@ import pytest
 from gameday.ledger import (
     ClearAnnotation,
     ClearFault,
+    ClearLabel,
     DeleteMade,
     Entry,
     EntryError,
@@ -28,6 +29,7 @@ OPERATIONS: list[Operation] = [
     DeleteMade("Deployment", "web-gameday-proxy"),
     ClearFault("catalog"),
     ClearAnnotation("refresh.gameday.dev/misconfigure-1"),
+    ClearLabel("ready.gameday.dev/make-unready-1"),
     NoUndo(("web", "cart")),
 ]
 
@@ -73,6 +75,7 @@ def entry_with(**changes: Any) -> str:
         ),
         (entry_with(undo=[{"op": "clear-fault", "service": ""}]), "expected a text"),
         (entry_with(undo=[{"op": "clear-annotation", "annotation": "a/b"}]), "annotation is 'a/b'"),
+        (entry_with(undo=[{"op": "clear-label", "label": "app"}]), "label is 'app'"),
     ],
 )
 def test_an_entry_that_is_not_understood_is_refused_by_name(text: str, says: str) -> None:

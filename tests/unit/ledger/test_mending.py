@@ -9,6 +9,7 @@ import pytest
 from gameday.ledger import (
     ClearAnnotation,
     ClearFault,
+    ClearLabel,
     DeleteMade,
     NoUndo,
     Operation,
@@ -34,6 +35,7 @@ from gameday.ledger.mending import mend_command
         (DeleteMade("Service", "s"), ["delete", "service", "s", "--ignore-not-found"]),
         (ClearFault("web"), ["rollout", "restart", "deployment/web-gameday-proxy"]),
         (ClearAnnotation("refresh.gameday.dev/a"), ["annotate", "pods", "--all", "refresh.gameday.dev/a-"]),
+        (ClearLabel("ready.gameday.dev/a"), ["label", "pods", "--all", "ready.gameday.dev/a-"]),
         (NoUndo(), ["get", "pods"]),
     ],
 )
