@@ -311,3 +311,25 @@ def test_while_pods_are_taken_out_and_put_back_no_request_fails(lasting: Kube) -
         shopper.join()
     assert len(seen) > 20
     assert set(seen) == {(200, False)}
+
+
+def test_a_drain_asks_for_leave_and_for_a_second_node(
+    lasting: Kube, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With leave, by the control's arguments, the one node of this cluster is too few; nothing is ever cordoned."""
+    with pytest.raises(guard.NotAllowedError, match="--allow-drain"):
+        pods.drain_node(SHOP)
+    monkeypatch.setenv("GAMEDAY_ALLOW_DRAIN", "1")
+    with pytest.raises(guard.NotAllowedError, match="1 nodes of gameday-local take pods, expected at least 2"):
+        pods.drain_node(SHOP)
+    monkeypatch.delenv("GAMEDAY_ALLOW_DRAIN")
+    text = (ROOT / "tests" / "experiments" / "scale.yaml").read_text()
+    text = text.replace("func: scale\n", "func: drain_node\n").replace(", label_selector: app=web, replicas: 1", "")
+    file = tmp_path / "drain.yaml"
+    for leave, says in (("", "has to be allowed"), ("        allow_drain: true\n", "expected at least 2")):
+        file.write_text(text.replace("        baseline_s: 3\n", f"        baseline_s: 3\n{leave}"))
+        with under_way(file, environment, tmp_path) as runner:
+            assert runner.wait(90) == 3, (tmp_path / "said").read_text()
+        assert says in json.loads((tmp_path / "drain" / "journal.json").read_text())["gameday"]["reason"]
+    (node,) = lasting.core.list_node().items
+    assert not node.spec.unschedulable

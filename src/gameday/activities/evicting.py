@@ -91,6 +91,10 @@ class Eviction:
             )
         return {}
 
+    def why_not_any(self) -> str:
+        """The budgets that refused, in their own words."""
+        return "; ".join(self.why_not(app) for app in sorted(self._refusals))
+
     def why_not(self, app: str) -> str:
         """The budget that refused, in its own words."""
         times = self.refused[app]

@@ -20,6 +20,7 @@ from gameday.ledger.entries import (
     SetConfig,
     SetReplicas,
     SetSelector,
+    Uncordon,
     new_fault_id,
 )
 from gameday.ledger.force import still_in_force
@@ -42,6 +43,7 @@ __all__ = [
     "SetConfig",
     "SetReplicas",
     "SetSelector",
+    "Uncordon",
     "differences",
     "new_fault_id",
     "revert",

@@ -110,6 +110,15 @@ class ClearLabel:
 
 
 @dataclass(frozen=True)
+class Uncordon:
+    """Let a node take new pods again (`spec.unschedulable` goes); it took them before."""
+
+    op: ClassVar[str] = "uncordon"
+    node: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class NoUndo:
     """Nothing to put back: Kubernetes replaces what was taken. `deployments` are those to become available again."""
 
@@ -117,10 +126,22 @@ class NoUndo:
     deployments: tuple[str, ...] = ()
 
 
-Operation = SetReplicas | SetSelector | SetConfig | DeleteMade | ClearFault | ClearAnnotation | ClearLabel | NoUndo
+Operation = (
+    SetReplicas | SetSelector | SetConfig | DeleteMade | ClearFault | ClearAnnotation | ClearLabel | Uncordon | NoUndo
+)
 _OPERATIONS: dict[str, type[Operation]] = {
     kind.op: kind
-    for kind in (SetReplicas, SetSelector, SetConfig, DeleteMade, ClearFault, ClearAnnotation, ClearLabel, NoUndo)
+    for kind in (
+        SetReplicas,
+        SetSelector,
+        SetConfig,
+        DeleteMade,
+        ClearFault,
+        ClearAnnotation,
+        ClearLabel,
+        Uncordon,
+        NoUndo,
+    )
 }
 
 

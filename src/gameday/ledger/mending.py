@@ -18,6 +18,7 @@ from gameday.ledger.entries import (
     SetConfig,
     SetReplicas,
     SetSelector,
+    Uncordon,
 )
 from gameday.ledger.proxies import ProxyNames
 
@@ -59,6 +60,8 @@ def _arguments(operation: Operation) -> list[str]:
             arguments = ["annotate", "pods", "--all", f"{operation.annotation}-"]
         case ClearLabel():
             arguments = ["label", "pods", "--all", f"{operation.label}-"]
+        case Uncordon():
+            arguments = ["uncordon", operation.node]
         case NoUndo():
             arguments = ["get", "pods"]
     return arguments

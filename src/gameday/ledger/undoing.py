@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gameday.kube import ApiException, Kube
-from gameday.ledger import labels, objects, refresh
+from gameday.ledger import labels, nodes, objects, refresh
 from gameday.ledger.book import LEDGER_NAME, Ledger
 from gameday.ledger.calls import CONFLICT, LedgerError, persist, said, wait_until
 from gameday.ledger.decisions import Decision, decide
@@ -26,6 +26,7 @@ from gameday.ledger.entries import (
     SetConfig,
     SetReplicas,
     SetSelector,
+    Uncordon,
 )
 from gameday.ledger.mending import forget_command, mend_command, revert_command
 from gameday.ledger.proxies import FAULT_LABEL, ProxyControl, proxy_exists
@@ -118,7 +119,7 @@ def _undo_all(kube: Kube, ledger: Ledger, entry: Entry) -> Attempt:
     return notes, failed, skipped
 
 
-def _undo(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str:
+def _undo(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str:  # noqa: PLR0911  # one a kind
     """Undo one operation and verify it; returns what was found, in words."""
     match operation:
         case SetReplicas() | SetSelector() | SetConfig():
@@ -136,6 +137,8 @@ def _undo(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str
         case ClearLabel():
             labels.clear(kube, namespace, operation.label)
             return ""
+        case Uncordon():
+            return nodes.uncordon(kube, operation)
         case NoUndo():
             return "nothing to put back"
 

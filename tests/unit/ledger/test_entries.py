@@ -19,6 +19,7 @@ from gameday.ledger import (
     SetConfig,
     SetReplicas,
     SetSelector,
+    Uncordon,
     new_fault_id,
 )
 
@@ -30,6 +31,7 @@ OPERATIONS: list[Operation] = [
     ClearFault("catalog"),
     ClearAnnotation("refresh.gameday.dev/misconfigure-1"),
     ClearLabel("ready.gameday.dev/make-unready-1"),
+    Uncordon("worker-1", "u4"),
     NoUndo(("web", "cart")),
 ]
 

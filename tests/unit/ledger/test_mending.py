@@ -16,6 +16,7 @@ from gameday.ledger import (
     SetConfig,
     SetReplicas,
     SetSelector,
+    Uncordon,
 )
 from gameday.ledger.mending import mend_command
 
@@ -36,6 +37,7 @@ from gameday.ledger.mending import mend_command
         (ClearFault("web"), ["rollout", "restart", "deployment/web-gameday-proxy"]),
         (ClearAnnotation("refresh.gameday.dev/a"), ["annotate", "pods", "--all", "refresh.gameday.dev/a-"]),
         (ClearLabel("ready.gameday.dev/a"), ["label", "pods", "--all", "ready.gameday.dev/a-"]),
+        (Uncordon("worker-1", "u"), ["uncordon", "worker-1"]),
         (NoUndo(), ["get", "pods"]),
     ],
 )
