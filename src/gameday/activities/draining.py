@@ -13,6 +13,7 @@ from gameday.activities import insertion
 from gameday.activities.evicting import Eviction
 from gameday.activities.fault import Fault, activity, attack
 from gameday.activities.guard import NotAllowedError, check_hit, drain_is_allowed, is_gamedays, shop_pods
+from gameday.activities.hunting import over
 from gameday.activities.targets import deployments_of, is_over
 from gameday.kube import ApiException
 from gameday.ledger import Ledger, NoUndo, Uncordon
@@ -51,7 +52,8 @@ def drain_node(
     Deployment owns, and where a guardian may not undo it (`gameday guardian install --with-nodes`). The caller needs
     the rights to list, get and patch nodes. `node`: default the one with most of the namespace's pods.
     `grace_period_s`: default the pods' own. `timeout_s`: for the last pod to be gone, else ActivityFailed, which names
-    the budget that refused. Returns {fault, kind, target, proof, evicted, refused}.
+    the budget that refused. Ends early once a violation is certain. Returns {fault, kind, target, proof, evicted,
+    refused, cut_short}.
     """
     kube = attack(namespace)
     if not drain_is_allowed():
@@ -83,6 +85,8 @@ def _empty(fault: Fault, node: str, eviction: Eviction, timeout_s: float) -> dic
     evicted: list[dict[str, str]] = []
     result: dict[str, Any] = {}
     while left := _pods_on(kube, namespace, node):
+        if evicted and over():
+            break
         if time.monotonic() > deadline:
             why = eviction.why_not_any() or "see kubectl describe pods"
             names = ", ".join(pod.metadata.name for pod in left)
@@ -95,7 +99,7 @@ def _empty(fault: Fault, node: str, eviction: Eviction, timeout_s: float) -> dic
         time.sleep(_TICK_S)
     if not evicted:
         raise ActivityFailed(f"{DRAINED} {namespace}: all pods left {node} before one was evicted; run again")
-    return {**result, "evicted": evicted, "refused": dict(eviction.refused)}
+    return {**result, "evicted": evicted, "refused": dict(eviction.refused), "cut_short": bool(left)}
 
 
 def _check_alone(kube: Kube, namespace: str) -> None:

@@ -20,7 +20,7 @@ from gameday.ledger.calls import persist
 if TYPE_CHECKING:
     from gameday.kube import Kube
 
-__all__ = ["APP_LABEL", "Hunt", "Strike", "app_of", "hunt"]
+__all__ = ["APP_LABEL", "Hunt", "Strike", "app_of", "hunt", "over"]
 
 APP_LABEL = "app"
 _TICK_S = 0.1
@@ -36,6 +36,11 @@ class Strike(Protocol):
 
     def why_not(self, app: str) -> str:
         """In words, or empty."""
+
+
+def over() -> bool:
+    """Whether there is nothing more to learn: a violation is certain, or the window was ended early."""
+    return any(e["event"] in ("violation", "aborted") for e in evidence.events())
 
 
 def app_of(pod: Any) -> str:
@@ -113,7 +118,7 @@ class Hunt:
         rng.shuffle(queue)
         started = due = time.monotonic()
         while (now := time.monotonic()) < started + duration_s and len(self.hits) != self.times:
-            if any(e["event"] == "violation" for e in evidence.events()):
+            if over():
                 self.cut_short = True
                 return
             if now >= due and (pod := self._pick(rng, queue)) is not None:
