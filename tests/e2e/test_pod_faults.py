@@ -259,7 +259,7 @@ def test_a_pod_out_of_the_service_behind_a_fault_proxy(lasting: Kube) -> None:
     assert done["proof"]["services"] == ["catalog-gameday-origin"]
     assert len(addresses(lasting, "catalog-gameday-origin")) == 1
     assert all(in_force(lasting))
-    undo.revert_faults(SHOP)
+    assert [o["effective"] for o in undo.revert_faults(SHOP)] == [True, True]
 
 
 def test_a_selector_that_somebody_else_put_back_is_noticed(lasting: Kube) -> None:

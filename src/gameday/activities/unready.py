@@ -14,7 +14,7 @@ from gameday.activities.fault import Fault, activity, attack
 from gameday.activities.guard import NotAllowedError, check_hit, select_pods
 from gameday.activities.targets import is_over, is_ready, ready_endpoints
 from gameday.ledger import ClearLabel, Entry, SetSelector
-from gameday.ledger.calls import persist, wait_until
+from gameday.ledger.calls import find, persist, wait_until
 from gameday.ledger.labels import put
 from gameday.ledger.objects import leads_to_all
 from gameday.ledger.refresh import SEEN_S
@@ -136,5 +136,9 @@ def _matches(selector: Mapping[str, str], pod: Any) -> bool:
 
 
 def is_effective_undone(kube: Kube, namespace: str, entry: Entry) -> bool:
-    """Whether the Services lead to all their pods again, after an undo."""
-    return all(leads_to_all(kube, namespace, name, old) for name, old in entry.proof.get("services", {}).items())
+    """Whether the Services that are still there lead to all their pods again, after an undo."""
+    return all(
+        leads_to_all(kube, namespace, name, old)
+        for name, old in entry.proof.get("services", {}).items()
+        if find(kube.core.read_namespaced_service, name, namespace) is not None
+    )
