@@ -24,6 +24,7 @@ CONTROL = "gameday.activities.control"
 """The one control that needs no flag."""
 
 _PROCESS, _HTTP, _MODULES = "GAMEDAY_ALLOW_PROCESS", "GAMEDAY_ALLOW_HTTP", "GAMEDAY_ALLOW_MODULES"
+_DRAIN = "GAMEDAY_ALLOW_DRAIN"
 _OURS, _TOOLKIT = "gameday.activities", "chaosk8s"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _YES = ("1", "true", "yes", "on")
@@ -36,12 +37,13 @@ class Allowance:
     """What somebody has allowed beyond the list; `modules` with all that is below them, or functions by full name.
 
     Plain `chaos run`, which has no flags of ours, is told by the environment: GAMEDAY_ALLOW_PROCESS=1,
-    GAMEDAY_ALLOW_HTTP=1, and GAMEDAY_ALLOW_MODULES with spaces between the names.
+    GAMEDAY_ALLOW_HTTP=1, GAMEDAY_ALLOW_DRAIN=1, and GAMEDAY_ALLOW_MODULES with spaces between the names.
     """
 
     process: bool = False
     http: bool = False
     modules: tuple[str, ...] = ()
+    drain: bool = False
 
     @classmethod
     def of_environment(cls) -> Allowance:
@@ -50,11 +52,17 @@ class Allowance:
         def said(name: str) -> str:
             return (os.environ.get(name) or "").strip()
 
-        return cls(said(_PROCESS).lower() in _YES, said(_HTTP).lower() in _YES, tuple(said(_MODULES).split()))
+        yes = [said(name).lower() in _YES for name in (_PROCESS, _HTTP, _DRAIN)]
+        return cls(yes[0], yes[1], tuple(said(_MODULES).split()), yes[2])
 
     def into_environment(self) -> None:
         """Let the processes that this one starts know of this, and of nothing else."""
-        told = {_PROCESS: "1" * self.process, _HTTP: "1" * self.http, _MODULES: " ".join(self.modules)}
+        told = {
+            _PROCESS: "1" * self.process,
+            _HTTP: "1" * self.http,
+            _MODULES: " ".join(self.modules),
+            _DRAIN: "1" * self.drain,
+        }
         for name, value in told.items():
             os.environ.pop(name, None)
             if value:
@@ -65,7 +73,8 @@ class Allowance:
         return any(f"{module}.{function}.".startswith(f"{one}.") for one in self.modules)
 
     def __str__(self) -> str:
-        return ", ".join([*["processes"] * self.process, *["any HTTP method"] * self.http, *self.modules])
+        flags = {"processes": self.process, "any HTTP method": self.http, "the draining of a node": self.drain}
+        return ", ".join([*(what for what, allowed in flags.items() if allowed), *self.modules])
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,15 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-__all__ = ["ApiException", "ClusterUnreachableError", "Kube", "connect", "connect_from_environment", "one_line"]
+__all__ = [
+    "ApiException",
+    "ClusterUnreachableError",
+    "Kube",
+    "connect",
+    "connect_from_environment",
+    "one_line",
+    "spare_from_proxies",
+]
 
 HARMLESS = ("gameday-", "kind-")
 """How the contexts of embedded and of kind clusters begin."""
@@ -109,3 +117,15 @@ def connect_from_environment() -> Kube:
     # Spelled out, as the client reads $KUBECONFIG once only, when it is imported.
     named = os.environ.get
     return connect(kubeconfig=named("KUBECONFIG") or None, context=named("KUBERNETES_CONTEXT") or None)
+
+
+def spare_from_proxies(kube: Kube) -> None:
+    """Keep code that goes by the environment's proxies from sending API calls through them: name the API's host there.
+
+    For chaostoolkit-kubernetes and for WebSockets, which look at $NO_PROXY and $no_proxy by themselves.
+    """
+    host = urlsplit(kube.client.configuration.host).hostname or ""
+    for variable in ("NO_PROXY", "no_proxy"):
+        named = [n for n in os.environ.get(variable, "").split(",") if n]
+        if host not in named and (variable == "NO_PROXY" or variable in os.environ):
+            os.environ[variable] = ",".join([*named, host])

@@ -52,10 +52,12 @@ returns nothing.
 
 INSTEAD: Mapping[str, str] = {
     "actions.kill_microservice": "pods.scale_to_zero",
-    "actions.scale_microservice": "pods.scale_to_zero",
+    "actions.scale_microservice": "pods.scale",
     "chaosmesh.network.actions.add_latency": "network.delay_requests",
     "deployment.actions.delete_deployment": "pods.scale_to_zero",
-    "deployment.actions.scale_deployment": "pods.scale_to_zero",
+    "deployment.actions.scale_deployment": "pods.scale",
+    "node.actions.cordon_node": "pods.drain_node",
+    "node.actions.drain_nodes": "pods.drain_node",
     "pod.actions.terminate_pods": "pods.terminate_pods",
     "replicaset.actions.delete_replica_set": "pods.terminate_pods",
 }

@@ -177,3 +177,35 @@ def test_kill_inside(cluster: Cluster, namespace: str) -> None:
     _exec(cluster, namespace, "sh", "-c", f"kill -9 {child}")
     until_said(cluster, path, "died 137")
     assert status(cluster.read(path))["restartCount"] == 0
+
+
+@behaviour(
+    "A command in a container ends it by a signal to process 1, and it is restarted in the same pod", area="logs"
+)
+def test_signal_to_process_1(cluster: Cluster, namespace: str) -> None:
+    """Process 1 has a handler for SIGTERM; the pod stays the same, the container is another one."""
+    path = cluster.path("pods", namespace, "one")
+    program = shell("trap 'exit 3' TERM; echo ready; while :; do sleep 0.1; done")
+    run(cluster, namespace, pod("one", program), running)
+    until_said(cluster, path, "ready")
+    before = cluster.read(path)
+    assert _exec(cluster, namespace, "sh", "-c", '[ "$PPID" = 0 ] && kill -TERM 1', flags=()).code in (0, 137)
+    after = cluster.until(path, lambda one: status(one)["restartCount"] == 1 and running(one))
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    ended = status(after)["lastState"]["terminated"]
+    assert (ended["exitCode"], ended["containerID"]) == (3, status(before)["containerID"])
+    assert status(after)["containerID"] != ended["containerID"]
+
+
+@behaviour("A signal from inside that process 1 does not handle is dropped, SIGKILL and SIGSTOP too", area="logs")
+def test_dropped_signals_to_process_1(cluster: Cluster, namespace: str) -> None:
+    """One that it does handle comes last: whatever came before has had its time."""
+    path = cluster.path("pods", namespace, "one")
+    handler = "signal.signal(signal.SIGUSR1, lambda *_: print('heard', flush=True))"
+    script = f"import signal; {handler}; print('ready', flush=True)\nwhile True: signal.pause()"
+    run(cluster, namespace, pod("one", container(["python3", "-c", script])), running)
+    until_said(cluster, path, "ready")
+    for name in ("TERM", "KILL", "STOP", "1", "USR1"):
+        assert _exec(cluster, namespace, "sh", "-c", f"kill -{name} 1", flags=()).code == 0, name
+    until_said(cluster, path, "heard")
+    assert status(cluster.read(path))["restartCount"] == 0

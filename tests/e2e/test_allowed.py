@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from gameday.activities import guard, pods, undo
+from gameday.activities import guard, pods, terminating, undo
 from gameday.activities.caps import Caps
 from gameday.activities.targets import is_ready
 from gameday.ledger import Ledger
@@ -279,14 +279,14 @@ def test_killing_one_after_the_other_keeps_to_the_caps(lasting: Kube, environmen
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
     guard.set_caps(Caps(max_pods=1))
     ready_at_kill = []
-    delete = pods.delete_pod
+    delete = terminating.delete_pod
 
     def counted(*arguments: Any) -> bool:
         found = lasting.core.list_namespaced_pod("shop", label_selector="app in (web, cart)").items
         ready_at_kill.append(sum(map(is_ready, found)))
         return delete(*arguments)
 
-    monkeypatch.setattr(pods, "delete_pod", counted)
+    monkeypatch.setattr(terminating, "delete_pod", counted)
     try:
         done = pods.terminate_pods("shop", "app in (web, cart)", every_s=0.1, duration_s=12, seed=1)
     finally:

@@ -14,7 +14,8 @@ from chaoslib.exceptions import InterruptExecution
 
 from gameday import evidence, reach
 from gameday.activities import session as sessions
-from gameday.activities.guard import NotAllowedError, check_context, check_namespace, check_shop, set_caps
+from gameday.activities.draining import company_refused
+from gameday.activities.guard import NotAllowedError, allow_drain, check_context, check_namespace, check_shop, set_caps
 from gameday.activities.policies import PolicyWatch
 from gameday.activities.proof import faults_set_since
 from gameday.activities.radius import BlastRadius
@@ -50,6 +51,7 @@ class Conductor:
         self.refused = (
             *(one.reason for one in refusals(experiment, Allowance.of_environment())),
             *(why for _, why in too_short(experiment)),
+            *filter(None, [company_refused(experiment)]),
         )
         self.residue = Residue(experiment)
         self.settings: Settings | None = None
@@ -73,6 +75,7 @@ class Conductor:
             self._check_allowed()
             self.settings = read_settings(arguments)
             set_caps(self.settings.caps)
+            allow_drain(allowed=self.settings.allow_drain)
             self.kube = connect_from_environment()
             check_context(self.kube)
             check_namespace(self.kube, self.settings.namespace)

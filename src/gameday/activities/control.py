@@ -40,7 +40,7 @@ from gameday import evidence
 from gameday.activities.caps import Caps
 from gameday.activities.closing import close, mark
 from gameday.activities.conductor import Conductor
-from gameday.activities.guard import set_caps
+from gameday.activities.guard import allow_drain, set_caps
 from gameday.activities.session import close_session
 from gameday.activities.settings import SettingsError, read_settings
 from gameday.allowlist import Allowance, refusals
@@ -115,6 +115,7 @@ def configure_control(event_registry: Any = None, **_arguments: Any) -> None:
     _run = None
     close_session()
     set_caps(Caps())
+    allow_drain(allowed=False)
     if event_registry is not None:
         event_registry.register(LastWord())
 

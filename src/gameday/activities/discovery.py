@@ -15,19 +15,9 @@ from gameday import activities
 NOT_ACTIVITIES = frozenset(
     {
         *("books", "caps", "closing", "conductor", "control", "discovery", "fault", "foreign", "guard"),
-        *(
-            "kinds",
-            "policies",
-            "proof",
-            "proxied",
-            "radius",
-            "residue",
-            "sampling",
-            "session",
-            "settings",
-            "targets",
-            "watcher",
-        ),
+        *("kinds", "policies", "proof", "proxied", "radius", "residue", "sampling"),
+        *("session", "settings", "targets", "watcher"),
+        *("crashing", "draining", "evicting", "hunting", "scaling", "terminating", "unready"),  # named in pods
     }
 )
 """Modules that no experiment names as an action or a probe."""

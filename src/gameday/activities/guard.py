@@ -13,6 +13,7 @@ from chaoslib.exceptions import ActivityFailed
 from gameday import reach
 from gameday.activities.caps import Caps
 from gameday.activities.targets import ENDED
+from gameday.allowlist import Allowance
 from gameday.ledger.calls import NOT_FOUND, find, persist
 from gameday.ledger.exchange import ExchangeError, exchange
 from gameday.ledger.lease import GUARDIAN
@@ -30,6 +31,7 @@ _TEST_CARTS = 10
 """Of a shop that is half another one, one time in a thousand none would go astray."""
 
 _caps = Caps()
+_may_drain = False
 
 
 class NotAllowedError(ActivityFailed):  # type: ignore[misc]  # chaoslib has no types
@@ -118,6 +120,24 @@ def select_pods(kube: Kube, namespace: str, label_selector: str, *, together: bo
     if why is not None:
         raise NotAllowedError(f"namespace {namespace}, selector {label_selector!r}: {why}")
     return pods
+
+
+def allow_drain(*, allowed: bool) -> None:
+    """Say whether this process's experiment may drain a node; the control does, by its arguments."""
+    global _may_drain  # noqa: PLW0603  # as for the caps
+    _may_drain = allowed
+
+
+def drain_is_allowed() -> bool:
+    """Whether somebody has allowed the draining of a node: the experiment's control, or the environment."""
+    return _may_drain or Allowance.of_environment().drain
+
+
+def check_hit(kube: Kube, namespace: str, hit: int) -> None:
+    """Raise NotAllowedError when the caps do not allow a fault to have `hit` pods down at the same time."""
+    why = _caps.refusal(hit, len(shop_pods(kube, namespace)))
+    if why is not None:
+        raise NotAllowedError(f"namespace {namespace}: {why}")
 
 
 def room(of: int) -> int:

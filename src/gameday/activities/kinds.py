@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gameday.activities import insertion, network, templates
+from gameday.activities import insertion, network, templates, unready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,7 @@ _KINDS = {
     insertion.INSERTED: Kind(is_fault=False),
     **dict.fromkeys(network.KINDS, Kind(touched=network.touched)),
     templates.MISCONFIGURED: Kind(templates.touched, templates.is_effective_undone),
+    unready.UNREADY: Kind(is_effective_undone=unready.is_effective_undone),
 }
 
 

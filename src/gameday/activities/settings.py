@@ -29,7 +29,7 @@ class Settings:
 
     `baseline_s`: traffic before the hypothesis is first judged; `recovery_s`: bound of the wait for
     requests to be fine again after the undo; `faultproxies`: Services to put a fault proxy before;
-    `caps`: how much of the namespace a fault may hit.
+    `caps`: how much of the namespace a fault may hit; `allow_drain`: whether it may drain a node.
     """
 
     namespace: str
@@ -38,11 +38,12 @@ class Settings:
     faultproxies: tuple[str, ...] = ()
     plan: Plan = field(default_factory=Plan)
     caps: Caps = field(default_factory=Caps)
+    allow_drain: bool = False
 
 
 def read_settings(arguments: Mapping[str, Any]) -> Settings:
     """The settings that a control's arguments describe. Raises SettingsError on the first that is wrong."""
-    known = {"namespace", "shoppers", "baseline_s", "recovery_s", "faultproxies", "guard"}
+    known = {"namespace", "shoppers", "baseline_s", "recovery_s", "faultproxies", "guard", "allow_drain"}
     _refuse_unknown("control", arguments, known)
     namespace = arguments.get("namespace")
     if not isinstance(namespace, str) or not namespace or "$" in namespace:
@@ -57,7 +58,15 @@ def read_settings(arguments: Mapping[str, Any]) -> Settings:
         tuple(proxies),
         _plan(arguments.get("shoppers") or {}),
         read_caps(arguments),
+        _yes(arguments, "allow_drain"),
     )
+
+
+def _yes(arguments: Mapping[str, Any], name: str) -> bool:
+    value = arguments.get(name, False)
+    if not isinstance(value, bool):
+        raise SettingsError(f"control: {name} is {value!r}, expected true or false")
+    return value
 
 
 def read_caps(arguments: Mapping[str, Any]) -> Caps:

@@ -51,6 +51,15 @@ def deployments_of(kube: Kube, namespace: str, pods: Iterable[Any]) -> dict[str,
     return found
 
 
+def pods_of(kube: Kube, namespace: str, deployments: Iterable[Any]) -> list[Any]:
+    """The pods that these Deployments own by way of their ReplicaSets, those that have ended left out."""
+    uids = {d.metadata.uid for d in deployments}
+    sets = persist(kube.apps.list_namespaced_replica_set, namespace).items
+    owners = {s.metadata.uid for s in sets if _owner(s) in uids}
+    pods = persist(kube.core.list_namespaced_pod, namespace).items
+    return [pod for pod in pods if _owner(pod) in owners and not is_over(pod)]
+
+
 def _owner(obj: Any | None) -> str | None:
     references = (obj.metadata.owner_references or []) if obj is not None else []
     return next((r.uid for r in references if r.controller), None)

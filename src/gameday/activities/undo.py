@@ -14,7 +14,7 @@ from gameday.activities.kinds import kind_of
 from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import connect_from_environment
 from gameday.ledger import Entry, Ledger, NoUndo, Outcome, SetReplicas, SetSelector, revert
-from gameday.ledger.calls import said, wait_until
+from gameday.ledger.calls import find, said, wait_until
 from gameday.ledger.objects import leads_to
 
 if TYPE_CHECKING:
@@ -99,12 +99,18 @@ def _is_effective(kube: Kube, namespace: str, entry: Entry) -> bool:
             case NoUndo():
                 deployments.extend(operation.deployments)
             case SetSelector():
-                selector = proxied.proxy_selector(operation.service)
-                behind = ready_endpoints(kube, namespace, operation.service)
-                if not behind or leads_to(kube, namespace, operation.service, selector):
+                if not _has_its_own(kube, namespace, operation.service):
                     return False
             case _:
                 pass
     if deployments and not deployments_available(kube, namespace, deployments):
         return False
     return kind_of(entry).is_effective_undone(kube, namespace, entry)
+
+
+def _has_its_own(kube: Kube, namespace: str, service: str) -> bool:
+    """Whether a Service leads to its own pods again; of one that is gone, as a proxy's origin is, nothing is asked."""
+    if find(kube.core.read_namespaced_service, service, namespace) is None:
+        return True
+    led = bool(ready_endpoints(kube, namespace, service))
+    return led and not leads_to(kube, namespace, service, proxied.proxy_selector(service))

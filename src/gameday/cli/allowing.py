@@ -22,10 +22,14 @@ def allowing(command: Callable[..., int]) -> Callable[..., int]:
                   help="Let experiments send other HTTP requests than GET, HEAD and OPTIONS.")  # fmt: skip
     @click.option("--allow-module", "allow_modules", multiple=True, metavar="MODULE", envvar="GAMEDAY_ALLOW_MODULES",
                   help="Let experiments call this Python module, and those below it (repeatable).")  # fmt: skip
+    @click.option("--allow-drain", is_flag=True, envvar="GAMEDAY_ALLOW_DRAIN",
+                  help="Let experiments drain a node, which keeps pods of all namespaces off it.")  # fmt: skip
     @functools.wraps(command)
-    def with_allowance(*, allow_process: bool, allow_http: bool, allow_modules: tuple[str, ...], **options: Any) -> int:
+    def with_allowance(
+        *, allow_process: bool, allow_http: bool, allow_modules: tuple[str, ...], allow_drain: bool, **options: Any
+    ) -> int:
         from gameday.allowlist import Allowance
 
-        return command(**options, allowance=Allowance(allow_process, allow_http, allow_modules))
+        return command(**options, allowance=Allowance(allow_process, allow_http, allow_modules, allow_drain))
 
     return with_allowance

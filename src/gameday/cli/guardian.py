@@ -40,20 +40,27 @@ def _image(command: Callable[..., int]) -> Callable[..., int]:
     return click.option("--image", envvar="GAMEDAY_IMAGE", metavar="NAME", help=name)(command)
 
 
+def _nodes(command: Callable[..., int]) -> Callable[..., int]:
+    what = "Let it patch nodes too, by a ClusterRole: to undo the draining of one, which is refused without."
+    return click.option("--with-nodes", is_flag=True, help=what)(command)
+
+
 @guardian.command()
 @_where
 @_image
-def install(context: str | None, namespace: str, image: str | None) -> int:
+@_nodes
+def install(context: str | None, namespace: str, image: str | None, *, with_nodes: bool) -> int:
     """Put a guardian into the namespace, with a Role of its own, and wait until it watches."""
-    return _install(context, namespace, image)
+    return _install(context, namespace, image, with_nodes=with_nodes)
 
 
 @guardian.command()
 @_where
 @_image
-def upgrade(context: str | None, namespace: str, image: str | None) -> int:
+@_nodes
+def upgrade(context: str | None, namespace: str, image: str | None, *, with_nodes: bool) -> int:
     """Bring the namespace's guardian up to this version, and wait until it watches again."""
-    return _install(context, namespace, image)
+    return _install(context, namespace, image, with_nodes=with_nodes)
 
 
 @guardian.command()
@@ -72,18 +79,27 @@ def uninstall(context: str | None, namespace: str) -> int:
             f"namespace {namespace}: {len(entries) + len(broken)} faults are on record, which the guardian would "
             f"undo; first: {revert_command(target.context, namespace)}"
         )
-    guardians.uninstall(target.connect(), namespace, manifests)
+    guardians.uninstall(target.connect(), namespace, [*manifests, *_node_rights(target, namespace)])
     click.echo(f"gameday: no guardian watches {namespace} any more")
     return 0
 
 
-def _install(context: str | None, namespace: str, image: str | None) -> int:
+def _install(context: str | None, namespace: str, image: str | None, *, with_nodes: bool) -> int:
     from gameday.runner import guardians
 
     target, manifests = _target(context, namespace, image)
+    manifests += _node_rights(target, namespace) if with_nodes else []
     guardians.install(target.connect(), namespace, manifests, timeout_s=_READY_S)
     click.echo(f"gameday: a guardian watches {namespace}")
     return 0
+
+
+def _node_rights(target: Target, namespace: str) -> list[Manifest]:
+    """None on an embedded cluster, which has no roles, and one node."""
+    from gameday.runner.catalogue import find_catalogue
+    from gameday.runner.guardians import node_rights
+
+    return [] if target.embedded else node_rights(find_catalogue(), namespace)
 
 
 def _target(context: str | None, namespace: str, image: str | None) -> tuple[Target, list[Manifest]]:

@@ -11,6 +11,7 @@ from gameday.ledger.calls import LedgerError
 from gameday.ledger.entries import (
     ClearAnnotation,
     ClearFault,
+    ClearLabel,
     DeleteMade,
     Entry,
     EntryError,
@@ -19,6 +20,7 @@ from gameday.ledger.entries import (
     SetConfig,
     SetReplicas,
     SetSelector,
+    Uncordon,
     new_fault_id,
 )
 from gameday.ledger.force import still_in_force
@@ -29,6 +31,7 @@ __all__ = [
     "LEDGER_NAME",
     "ClearAnnotation",
     "ClearFault",
+    "ClearLabel",
     "DeleteMade",
     "Entry",
     "EntryError",
@@ -40,6 +43,7 @@ __all__ = [
     "SetConfig",
     "SetReplicas",
     "SetSelector",
+    "Uncordon",
     "differences",
     "new_fault_id",
     "revert",

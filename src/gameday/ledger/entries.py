@@ -96,6 +96,29 @@ class ClearAnnotation:
 
 
 @dataclass(frozen=True)
+class ClearLabel:
+    """Take a label off all pods: the one by which Services were told which pods still to lead to."""
+
+    op: ClassVar[str] = "clear-label"
+    prefix: ClassVar[str] = "ready.gameday.dev/"
+    label: str
+
+    def __post_init__(self) -> None:
+        """Refuse a label that is none of ours."""
+        if not self.label.startswith(self.prefix):
+            raise EntryError(f"label is {self.label[:60]!r}, expected one that begins with {self.prefix}")
+
+
+@dataclass(frozen=True)
+class Uncordon:
+    """Let a node take new pods again (`spec.unschedulable` goes); it took them before."""
+
+    op: ClassVar[str] = "uncordon"
+    node: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class NoUndo:
     """Nothing to put back: Kubernetes replaces what was taken. `deployments` are those to become available again."""
 
@@ -103,9 +126,22 @@ class NoUndo:
     deployments: tuple[str, ...] = ()
 
 
-Operation = SetReplicas | SetSelector | SetConfig | DeleteMade | ClearFault | ClearAnnotation | NoUndo
+Operation = (
+    SetReplicas | SetSelector | SetConfig | DeleteMade | ClearFault | ClearAnnotation | ClearLabel | Uncordon | NoUndo
+)
 _OPERATIONS: dict[str, type[Operation]] = {
-    kind.op: kind for kind in (SetReplicas, SetSelector, SetConfig, DeleteMade, ClearFault, ClearAnnotation, NoUndo)
+    kind.op: kind
+    for kind in (
+        SetReplicas,
+        SetSelector,
+        SetConfig,
+        DeleteMade,
+        ClearFault,
+        ClearAnnotation,
+        ClearLabel,
+        Uncordon,
+        NoUndo,
+    )
 }
 
 

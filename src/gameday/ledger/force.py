@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from gameday.kube import ApiException, Kube
-from gameday.ledger import objects
+from gameday.ledger import nodes, objects
 from gameday.ledger.book import Ledger
 from gameday.ledger.calls import CONNECTION_ERRORS, find, said
-from gameday.ledger.entries import ClearAnnotation, ClearFault, DeleteMade, Entry, NoUndo, Operation
+from gameday.ledger.entries import (
+    ClearAnnotation,
+    ClearFault,
+    ClearLabel,
+    DeleteMade,
+    Entry,
+    NoUndo,
+    Operation,
+    Uncordon,
+)
 from gameday.ledger.exchange import ExchangeError
 from gameday.ledger.proxies import FAULT_LABEL, PROXY_LABEL, ProxyControl
 
@@ -38,10 +47,10 @@ def _standing(kube: Kube, namespace: str, entry: Entry) -> Standing:
     return entry.id, True, "as the fault left it"
 
 
-def _lost(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str:
+def _lost(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str:  # noqa: PLR0911  # one a kind
     """What is no longer as the fault set it, in words; empty when all of it is."""
     match operation:
-        case NoUndo() | ClearAnnotation():
+        case NoUndo() | ClearAnnotation() | ClearLabel():
             return ""
         case DeleteMade():
             found = objects.find_made(kube, namespace, operation)
@@ -53,6 +62,8 @@ def _lost(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str
                 return f"service {namespace}/{operation.service} no longer leads to its fault proxy"
             there = entry.id in ProxyControl(kube, namespace, operation.service).faults()
             return "" if there else f"the fault proxy before {operation.service} no longer applies it"
+        case Uncordon():
+            return "" if nodes.is_cordoned(kube, operation) else f"node {operation.node} takes pods again, or is gone"
         case _:
             found = objects.read(kube, namespace, operation)
             if found is None or found.metadata.uid != operation.uid:

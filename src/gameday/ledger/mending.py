@@ -11,12 +11,14 @@ from gameday.ledger.decisions import selector_change
 from gameday.ledger.entries import (
     ClearAnnotation,
     ClearFault,
+    ClearLabel,
     DeleteMade,
     NoUndo,
     Operation,
     SetConfig,
     SetReplicas,
     SetSelector,
+    Uncordon,
 )
 from gameday.ledger.proxies import ProxyNames
 
@@ -57,6 +59,10 @@ def _arguments(operation: Operation) -> list[str]:
             arguments = ["rollout", "restart", f"deployment/{ProxyNames(operation.service).proxy}"]
         case ClearAnnotation():
             arguments = ["annotate", "pods", "--all", f"{operation.annotation}-"]
+        case ClearLabel():
+            arguments = ["label", "pods", "--all", f"{operation.label}-"]
+        case Uncordon():
+            arguments = ["uncordon", operation.node]
         case NoUndo():
             arguments = ["get", "pods"]
     return arguments

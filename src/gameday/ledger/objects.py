@@ -83,6 +83,17 @@ def leads_to(kube: Kube, namespace: str, service: str, selector: dict[str, str])
     return any(a.ip in addresses for subset in endpoints.subsets for a in subset.addresses or [])
 
 
+def leads_to_all(kube: Kube, namespace: str, service: str, selector: dict[str, str]) -> bool:
+    """Whether the Service's endpoints, ready or not, hold every pod that `selector` matches and that runs."""
+    endpoints = find(kube.core.read_namespaced_endpoints, service, namespace)
+    subsets = (endpoints.subsets or []) if endpoints is not None else []
+    held = {a.ip for subset in subsets for a in [*(subset.addresses or []), *(subset.not_ready_addresses or [])]}
+    wanted = ",".join(f"{k}={v}" for k, v in selector.items())
+    pods = persist(kube.core.list_namespaced_pod, namespace, label_selector=wanted).items
+    live = [pod for pod in pods if pod.metadata.deletion_timestamp is None and pod.status.phase == "Running"]
+    return all(pod.status.pod_ip in held for pod in live)
+
+
 def find_made(kube: Kube, namespace: str, operation: DeleteMade) -> Any | None:
     """The object that the operation would delete, or None."""
     calls = {

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gameday.kube import ApiException, Kube
-from gameday.ledger import objects, refresh
+from gameday.ledger import labels, nodes, objects, refresh
 from gameday.ledger.book import LEDGER_NAME, Ledger
 from gameday.ledger.calls import CONFLICT, LedgerError, persist, said, wait_until
 from gameday.ledger.decisions import Decision, decide
 from gameday.ledger.entries import (
     ClearAnnotation,
     ClearFault,
+    ClearLabel,
     DeleteMade,
     Entry,
     NoUndo,
@@ -25,6 +26,7 @@ from gameday.ledger.entries import (
     SetConfig,
     SetReplicas,
     SetSelector,
+    Uncordon,
 )
 from gameday.ledger.mending import forget_command, mend_command, revert_command
 from gameday.ledger.proxies import FAULT_LABEL, ProxyControl, proxy_exists
@@ -117,7 +119,7 @@ def _undo_all(kube: Kube, ledger: Ledger, entry: Entry) -> Attempt:
     return notes, failed, skipped
 
 
-def _undo(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str:
+def _undo(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str:  # noqa: PLR0911  # one a kind
     """Undo one operation and verify it; returns what was found, in words."""
     match operation:
         case SetReplicas() | SetSelector() | SetConfig():
@@ -132,6 +134,11 @@ def _undo(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str
         case ClearAnnotation():
             refresh.clear(kube, namespace, operation.annotation)
             return ""
+        case ClearLabel():
+            labels.clear(kube, namespace, operation.label)
+            return ""
+        case Uncordon():
+            return nodes.uncordon(kube, operation)
         case NoUndo():
             return "nothing to put back"
 
@@ -163,8 +170,12 @@ def _settle(kube: Kube, namespace: str, operation: objects.Field) -> str:
 
 
 def _let_go(kube: Kube, namespace: str, operation: SetSelector) -> None:
-    """Wait, within bounds, until the Service's endpoints are no longer the fault's: then the proxy may go."""
-    wait_until(lambda: not objects.leads_to(kube, namespace, operation.service, operation.fault), _SETTLE_S)
+    """Wait, within bounds, until the Service's endpoints are no longer the fault's: what these rest on goes next."""
+    service, old, fault = operation.service, operation.old, operation.fault
+    if old.items() <= fault.items():  # it left some pods out: the others, which it still leads to, prove nothing
+        wait_until(lambda: objects.leads_to_all(kube, namespace, service, old), _SETTLE_S)
+    else:
+        wait_until(lambda: not objects.leads_to(kube, namespace, service, fault), _SETTLE_S)
 
 
 def _delete(kube: Kube, namespace: str, operation: DeleteMade, fault_id: str) -> str:

@@ -6,6 +6,8 @@ again when the fault acts, on what is there then.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Hit", "check", "hits", "pods_of_manifests", "pods_that_run"]
 
-_ROUND = "terminate_pods"
-"""The action that goes round among the pods that match, a few at a time."""
+_ROUND = ("crash_pods", "evict_pods", "terminate_pods")
+"""The actions that go round among the pods that match, a few at a time."""
 
 Labels = dict[str, str]
 
@@ -69,7 +71,7 @@ def hits(experiment: Mapping[str, Any], pods: Sequence[Labels]) -> list[Hit]:
             continue
         selector = (provider.get("arguments") or {}).get("label_selector")
         if isinstance(selector, str) and "${" not in selector:
-            found.append(_hit(str(activity["name"]), selector, str(provider.get("func")), pods, caps))
+            found.append(_hit(str(activity["name"]), provider, pods, caps))
     return found
 
 
@@ -80,15 +82,30 @@ def check(run_name: str, found: Iterable[Hit]) -> None:
         raise InvalidRequest("\n".join(refused))
 
 
-def _hit(action: str, selector: str, function: str, pods: Sequence[Labels], caps: Caps) -> Hit:
+def _hit(action: str, provider: Mapping[str, Any], pods: Sequence[Labels], caps: Caps) -> Hit:
+    function, arguments = provider.get("func"), provider["arguments"]
+    selector = arguments["label_selector"]
     try:
-        matched = sum(matches(selector, labels) for labels in pods)
+        hit = [labels for labels in pods if matches(selector, labels)]
     except SelectorError as problem:
         return Hit(action, 0, len(pods), 0, refusal=f"label_selector {selector!r}: {problem}")
-    if function == _ROUND:
+    matched = _down(hit, function, arguments)
+    if function in _ROUND:
         most = min(matched, caps.most(len(pods)))
         return Hit(action, matched, len(pods), most, together=False, refusal=caps.refusal(1, len(pods)))
     return Hit(action, matched, len(pods), matched, refusal=caps.refusal(matched, len(pods)))
+
+
+def _down(hit: Sequence[Labels], function: Any, arguments: Mapping[str, Any]) -> int:
+    """How many of the pods that match a fault would have down, as far as its arguments can be read."""
+    if function == "scale" and isinstance(replicas := arguments.get("replicas"), int):
+        by_workload = Counter(tuple(sorted(labels.items())) for labels in hit)
+        return sum(max(0, there - replicas) for there in by_workload.values())
+    if function == "make_unready" and isinstance(count := arguments.get("count"), int):
+        return min(count, len(hit))
+    if function == "make_unready" and isinstance(share := arguments.get("share"), int | float):
+        return min(math.ceil(round(share * len(hit), 6)), len(hit))
+    return len(hit)
 
 
 def _caps(experiment: Mapping[str, Any]) -> Caps:

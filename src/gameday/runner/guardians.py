@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gameday.runner.catalogue import Catalogue
     from gameday.runner.rendering import Manifest
 
-__all__ = ["NAME", "guardian", "install", "is_watching", "uninstall"]
+__all__ = ["NAME", "guardian", "install", "is_watching", "node_rights", "uninstall"]
 
 NAME = GUARDIAN
 _RBAC = "rbac.authorization.k8s.io"
@@ -36,6 +36,17 @@ def guardian(catalogue: Catalogue, image: str | None = None) -> list[Manifest]:
         for container in one["spec"]["template"]["spec"]["containers"] if one["kind"] == "Deployment" else ():
             if container["image"].startswith(STOREFRONT):
                 container["image"] = image
+    return made
+
+
+def node_rights(catalogue: Catalogue, namespace: str) -> list[Manifest]:
+    """The ClusterRole by which the guardian of a namespace may uncordon nodes, and its binding; named after both."""
+    made = kustomize(catalogue.k8s / "guardian-nodes")
+    for one in made:
+        one["metadata"]["name"] = f"{one['metadata']['name']}.{namespace}"
+        for subject in one.get("subjects", ()):
+            subject["namespace"] = namespace
+            one["roleRef"]["name"] = f"{one['roleRef']['name']}.{namespace}"
     return made
 
 
@@ -68,13 +79,13 @@ def install(
 
 
 def uninstall(kube: Kube, namespace: str, manifests: list[Manifest]) -> None:
-    """Delete its objects; what is not there is fine. Raises ApiException."""
+    """Delete its objects. Raises ApiException; what is not there is fine, and a right that was not ours to give."""
     for manifest in reversed(manifests):
-        delete = getattr(_api(kube, manifest), f"delete_namespaced_{_snake(manifest['kind'])}")
+        where = _where(manifest, namespace)
         try:
-            persist(delete, manifest["metadata"]["name"], namespace, _preload_content=False)
+            persist(_call(kube, "delete", manifest), manifest["metadata"]["name"], *where, _preload_content=False)
         except ApiException as problem:
-            if problem.status != HTTPStatus.NOT_FOUND:
+            if problem.status != HTTPStatus.NOT_FOUND and (where or problem.status != HTTPStatus.FORBIDDEN):
                 raise
 
 
@@ -87,14 +98,24 @@ def is_watching(kube: Kube, namespace: str) -> bool:
 
 
 def _apply(kube: Kube, namespace: str, manifest: Manifest) -> None:
-    api, kind = _api(kube, manifest), _snake(manifest["kind"])
+    where = _where(manifest, namespace)
     try:
-        persist(getattr(api, f"create_namespaced_{kind}"), namespace, manifest, _preload_content=False)
+        persist(_call(kube, "create", manifest), *where, manifest, _preload_content=False)
     except ApiException as problem:
         if problem.status != HTTPStatus.CONFLICT:
             raise
-        patch = getattr(api, f"patch_namespaced_{kind}")
-        persist(patch, manifest["metadata"]["name"], namespace, manifest, _preload_content=False)
+        patch = _call(kube, "patch", manifest)
+        persist(patch, manifest["metadata"]["name"], *where, manifest, _preload_content=False)
+
+
+def _where(manifest: Manifest, namespace: str) -> tuple[str, ...]:
+    """The namespace as an argument, or none for what is of the whole cluster."""
+    return () if manifest["kind"].startswith("Cluster") else (namespace,)
+
+
+def _call(kube: Kube, verb: str, manifest: Manifest) -> Any:
+    scope = "namespaced_" if _where(manifest, "-") else ""
+    return getattr(_api(kube, manifest), f"{verb}_{scope}{_snake(manifest['kind'])}")
 
 
 def _api(kube: Kube, manifest: Manifest) -> Any:

@@ -13,7 +13,7 @@ import yaml
 from gameday.activities.targets import is_available
 from gameday.activities.templates import config_sha256, reports
 from gameday.kube import connect
-from gameday.ledger import ClearAnnotation, Ledger, LedgerError, differences, snapshot
+from gameday.ledger import ClearAnnotation, ClearLabel, Ledger, LedgerError, differences, snapshot
 from tests.bench.kills.line import Line
 from tests.e2e.runs import GAMEDAY, command, home_page, under_way
 
@@ -101,7 +101,7 @@ class Shop:
         return len(Ledger(self.kube, NAMESPACE).entries())
 
     def left(self, before: dict[str, Any]) -> tuple[str, ...]:
-        """What is not as it was before, ledger and pods' annotations included."""
+        """What is not as it was before, ledger and pods' annotations and labels included."""
         try:
             entries, broken = Ledger(self.kube, NAMESPACE).read()
         except LedgerError as problem:
@@ -112,6 +112,12 @@ class Shop:
             for pod in self.kube.core.list_namespaced_pod(NAMESPACE).items
             for key in pod.metadata.annotations or {}
             if key.startswith(ClearAnnotation.prefix)
+        ]
+        marked += [
+            f"label {key} of pod {pod.metadata.name}"
+            for pod in self.kube.core.list_namespaced_pod(NAMESPACE).items
+            for key in pod.metadata.labels or {}
+            if key.startswith(ClearLabel.prefix)
         ]
         return (*held, *marked, *differences(before, self.snapshot()))
 

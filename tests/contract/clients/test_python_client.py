@@ -154,6 +154,13 @@ def test_eviction(walk: Worker, cluster: Cluster, namespace: str) -> None:
     walk.call("evicts", namespace=namespace, name="one")
 
 
+@behaviour("The Python client evicts a pod by its UID, and no other of that name", area="clients")
+def test_eviction_by_uid(walk: Worker, cluster: Cluster, namespace: str) -> None:
+    """As a game day does."""
+    cluster.create(cluster.path("pods", namespace), _idle())
+    walk.call("evicts_the_very_pod", namespace=namespace, name="one")
+
+
 @behaviour("The Python client is answered 401 without the token", area="clients")
 def test_token(walk: Worker) -> None:
     """A wrong one is none."""

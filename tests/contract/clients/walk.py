@@ -387,6 +387,16 @@ def is_refused_an_eviction(namespace: str, name: str) -> None:
     assert "disruption budget" in str(refusal.body)
 
 
+def evicts_the_very_pod(namespace: str, name: str) -> None:
+    """A plain body, of no version, with the pod's UID; the answer, a Status, is left unread."""
+    wrong = {"metadata": {"name": name}, "deleteOptions": {"preconditions": {"uid": "0-0-0-0"}}}
+    assert refused(core.create_namespaced_pod_eviction, name, namespace, wrong, _preload_content=False).status == 409
+    uid = core.read_namespaced_pod(name, namespace).metadata.uid
+    right = {"metadata": {"name": name}, "deleteOptions": {"preconditions": {"uid": uid}, "gracePeriodSeconds": 1}}
+    core.create_namespaced_pod_eviction(name, namespace, right, _preload_content=False)
+    assert all(pod.metadata.deletion_timestamp for pod in core.list_namespaced_pod(namespace).items)
+
+
 def evicts(namespace: str, name: str) -> None:
     """A pod that no budget keeps goes."""
     eviction = client.V1Eviction(metadata=client.V1ObjectMeta(name=name, namespace=namespace))

@@ -10,6 +10,7 @@ import pytest
 from gameday.ledger import (
     ClearAnnotation,
     ClearFault,
+    ClearLabel,
     DeleteMade,
     Entry,
     EntryError,
@@ -18,6 +19,7 @@ from gameday.ledger import (
     SetConfig,
     SetReplicas,
     SetSelector,
+    Uncordon,
     new_fault_id,
 )
 
@@ -28,6 +30,8 @@ OPERATIONS: list[Operation] = [
     DeleteMade("Deployment", "web-gameday-proxy"),
     ClearFault("catalog"),
     ClearAnnotation("refresh.gameday.dev/misconfigure-1"),
+    ClearLabel("ready.gameday.dev/make-unready-1"),
+    Uncordon("worker-1", "u4"),
     NoUndo(("web", "cart")),
 ]
 
@@ -73,6 +77,7 @@ def entry_with(**changes: Any) -> str:
         ),
         (entry_with(undo=[{"op": "clear-fault", "service": ""}]), "expected a text"),
         (entry_with(undo=[{"op": "clear-annotation", "annotation": "a/b"}]), "annotation is 'a/b'"),
+        (entry_with(undo=[{"op": "clear-label", "label": "app"}]), "label is 'app'"),
     ],
 )
 def test_an_entry_that_is_not_understood_is_refused_by_name(text: str, says: str) -> None:

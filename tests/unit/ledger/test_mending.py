@@ -9,12 +9,14 @@ import pytest
 from gameday.ledger import (
     ClearAnnotation,
     ClearFault,
+    ClearLabel,
     DeleteMade,
     NoUndo,
     Operation,
     SetConfig,
     SetReplicas,
     SetSelector,
+    Uncordon,
 )
 from gameday.ledger.mending import mend_command
 
@@ -34,6 +36,8 @@ from gameday.ledger.mending import mend_command
         (DeleteMade("Service", "s"), ["delete", "service", "s", "--ignore-not-found"]),
         (ClearFault("web"), ["rollout", "restart", "deployment/web-gameday-proxy"]),
         (ClearAnnotation("refresh.gameday.dev/a"), ["annotate", "pods", "--all", "refresh.gameday.dev/a-"]),
+        (ClearLabel("ready.gameday.dev/a"), ["label", "pods", "--all", "ready.gameday.dev/a-"]),
+        (Uncordon("worker-1", "u"), ["uncordon", "worker-1"]),
         (NoUndo(), ["get", "pods"]),
     ],
 )

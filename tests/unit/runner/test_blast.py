@@ -55,6 +55,26 @@ def test_too_many_are_refused_and_the_way_is_named() -> None:
     blast.check("exp", blast.hits(experiment("tier=backend", max_share=0.84), PODS))
 
 
+@pytest.mark.parametrize(
+    ("func", "arguments", "down"),
+    [
+        ("scale", {"replicas": 1}, 3),
+        ("scale", {"replicas": 2}, 1),
+        ("scale", {"replicas": 9}, 0),
+        ("scale", {"replicas": "${n}"}, 5),
+        ("make_unready", {"count": 1}, 1),
+        ("make_unready", {"share": 0.5}, 3),
+        ("make_unready", {"share": 1}, 5),
+    ],
+)
+def test_a_fault_of_some_of_them_is_counted_by_its_arguments(func: str, arguments: dict[str, Any], down: int) -> None:
+    """Of two pods of web and three of cart; what is filled in later is taken for the worst."""
+    made = experiment("tier=backend", func)
+    made["method"][0]["provider"]["arguments"] |= arguments
+    (hit,) = blast.hits(made, PODS)
+    assert (hit.matched, hit.refusal is None) == (down, down <= 3)
+
+
 def test_what_goes_round_is_held_back_rather_than_refused() -> None:
     """Killing one after the other never has more down than the caps allow; none at all is refused."""
     (hit,) = blast.hits(experiment("tier=backend", "terminate_pods"), PODS)

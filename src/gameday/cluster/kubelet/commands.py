@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
+import signal
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+_SIGNALS_MAIN = re.compile(r"\bkill -(?:SIG)?([A-Z0-9]+) 1$")
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -34,6 +38,18 @@ class Prepared:
     def beside(self, argv: list[str]) -> Command:
         """A command of a probe, of a hook or of an exec: where the container itself is."""
         return replace(self.command, argv=on_this_machine([self.mounts.rewrite(arg) for arg in argv]))
+
+
+def signal_to_main(argv: list[str]) -> int | None:
+    """What a command that ends with `kill -SIGNAL 1` sends: 0 when it does not get there, None for any other command.
+
+    In its container process 1 is the main process. Here it is the machine's, so the command must never run.
+    """
+    found = _SIGNALS_MAIN.search(" ".join(argv))
+    if found is None:
+        return None
+    number = int(found[1]) if found[1].isdigit() else int(getattr(signal, f"SIG{found[1]}", 0))
+    return 0 if number in (signal.SIGKILL, signal.SIGSTOP) else number
 
 
 def missing_program(command: Command) -> str:

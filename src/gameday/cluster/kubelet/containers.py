@@ -10,7 +10,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gameday.cluster.kubelet.commands import Prepared, missing_program, prepare
+from gameday.cluster.kubelet.commands import Prepared, missing_program, prepare, signal_to_main
 from gameday.cluster.kubelet.environment import UNUSABLE
 from gameday.cluster.kubelet.health import Health
 from gameday.cluster.kubelet.output import Logs, Output, Said, last_lines
@@ -207,8 +207,8 @@ class Container:
 
         `streams` are as for `Runtime.spawn`, and are closed here.
         """
-        instance = self._instance
-        command = instance.prepared.beside(argv) if instance else None
+        instance, number = self._instance, signal_to_main(argv)
+        command = instance.prepared.beside(argv if number is None else ["true"]) if instance else None
         why = missing_program(command) if command else f'container not found ("{self.name}")'
         if command is None or why:
             for fd in streams:
@@ -218,6 +218,8 @@ class Container:
         if instance is None or self._instance is not instance or instance.process.exited.done():
             process.kill()
             raise StartError(f'container not found ("{self.name}")')
+        if number:
+            instance.process.signal(number)
         self._beside.add(process)
         process.exited.add_done_callback(lambda _: self._beside.discard(process))
         return process
