@@ -16,6 +16,7 @@ NOT_ACTIVITIES = frozenset(
     {
         *("books", "closing", "conductor", "control", "discovery", "fault", "guard", "kinds"),
         *("proof", "proxied", "session", "settings", "targets", "watcher"),
+        *("fates", "wrongs"),
     }
 )
 """Modules that no experiment names as an action or a probe."""

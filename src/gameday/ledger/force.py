@@ -6,7 +6,16 @@ from gameday.kube import ApiException, Kube
 from gameday.ledger import objects
 from gameday.ledger.book import Ledger
 from gameday.ledger.calls import CONNECTION_ERRORS, find, said
-from gameday.ledger.entries import ClearAnnotation, ClearFault, DeleteMade, Entry, NoUndo, Operation
+from gameday.ledger.entries import (
+    ClearAnnotation,
+    ClearFault,
+    DeleteFaultSets,
+    DeleteMade,
+    Entry,
+    NoUndo,
+    Operation,
+    SetContainer,
+)
 from gameday.ledger.exchange import ExchangeError
 from gameday.ledger.proxies import FAULT_LABEL, PROXY_LABEL, ProxyControl
 
@@ -41,7 +50,7 @@ def _standing(kube: Kube, namespace: str, entry: Entry) -> Standing:
 def _lost(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str:
     """What is no longer as the fault set it, in words; empty when all of it is."""
     match operation:
-        case NoUndo() | ClearAnnotation():
+        case NoUndo() | ClearAnnotation() | DeleteFaultSets():
             return ""
         case DeleteMade():
             found = objects.find_made(kube, namespace, operation)
@@ -58,6 +67,8 @@ def _lost(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str
             if found is None or found.metadata.uid != operation.uid:
                 return f"{objects.label(namespace, operation)}: the object was deleted or replaced"
             current = objects.value(found, operation)
+            name, same = objects.label(namespace, operation), current == operation.fault
+            if same and isinstance(operation, SetContainer) and not objects.label_left(found, operation):
+                same, name = False, f"{name}: the template has lost the fault's label; the field"
             expected = objects.brief(operation.fault)
-            name = objects.label(namespace, operation)
-            return "" if current == operation.fault else f"{name} is {objects.brief(current)}, the fault set {expected}"
+            return "" if same else f"{name} is {objects.brief(current)}, the fault set {expected}"
