@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chaoslib.exceptions import ActivityFailed
@@ -142,11 +144,9 @@ def _mislead(
     """Try the patch without effect, plan the fault, patch, and wait until the endpoints have followed."""
     namespace, service, (before, arrived, timeout_s) = fault.namespace, change.service, seen
     call = kube.core.patch_namespaced_service
-    tried = objects.raw(call, service, namespace, patch, dry_run="All")
-    if tried is not None and objects.value(tried, change) != change.fault:
-        raise ActivityFailed(
-            f"{objects.label(namespace, change)}: the server would keep another value than it was given"
-        )
+    tried = persist(call, service, namespace, patch, dry_run="All", _preload_content=False)
+    field = "selector" if isinstance(change, SetSelector) else "ports"
+    change = replace(change, fault=json.loads(tried.data)["spec"][field])  # as the server would keep it
     fault.plan(
         {"kind": "Service", "name": service, "uid": change.uid},
         [change],
