@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import time
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +13,7 @@ from chaoslib.exceptions import ActivityFailed
 from gameday.activities import manifests, services, undo
 from gameday.activities.fates import pods_of
 from gameday.activities.guard import NotAllowedError
+from gameday.activities.targets import is_ready
 from gameday.ledger import Ledger, differences, revert, snapshot, still_in_force
 from gameday.ledger.calls import wait_until
 from gameday.ledger.faultsets import fault_sets
@@ -148,15 +149,11 @@ def test_one_template_has_one_fault_at_a_time(kube: Kube, shop: str) -> None:
 def test_a_healthy_fault_leaves_without_an_outage(kube: Kube, shop: str) -> None:
     """When every pod has been replaced by the fault's, the undo waits for the old ones before it deletes its set."""
     host, done = address(kube, shop, "web"), manifests.wrong_env(shop, "web", "COLOUR", value="red")
-    assert wait_until(lambda: len([p for p in pods_of(kube, shop, done["fault"]) if _is_ready(p)]) == 2, 30)
+    assert wait_until(lambda: sum(is_ready(pod) for pod in pods_of(kube, shop, done["fault"])) == 2, 30)
     assert answers(host)
     assert [o.ok for o in revert(kube, shop)] == [True]
     assert answers(host)
     assert fault_sets(kube, shop, done["fault"]) == []
-
-
-def _is_ready(pod: Any) -> bool:
-    return any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or [])
 
 
 def test_another_ones_change_of_the_field_is_left_and_said(kube: Kube, shop: str) -> None:
@@ -229,10 +226,22 @@ def test_a_killed_fault_is_undone_from_the_ledger(kube: Kube, shop: str, act: st
 
 
 def test_the_wait_for_one_faults_pods_holds_up_no_other(kube: Kube, shop: str) -> None:
-    """Both manifests are back at once, before the pods of either are gone."""
-    manifests.wrong_env(shop, "web", "COLOUR", value="red")
-    manifests.wrong_env(shop, "cart", "COLOUR", value="red")
-    started = time.monotonic()
-    outcomes = revert(kube, shop)
-    assert [o.ok for o in outcomes] == [True, True]
-    assert time.monotonic() - started < 60
+    """The manifest of the older fault is back while the pods of the newer one, undone first, are still on their way."""
+    manifests.wrong_image(shop, "cart", "gameday/nothing:v1")
+    newer = manifests.wrong_env(shop, "web", "COLOUR", value="red")["fault"]
+    assert wait_until(lambda: sum(is_ready(pod) for pod in pods_of(kube, shop, newer)) == 2, 30)
+    outcomes: list[Any] = []
+    undoing = threading.Thread(target=lambda: outcomes.extend(revert(kube, shop)))
+    undoing.start()
+    try:
+        cart = wait_until(lambda: _image(kube, shop) == "gameday/storefront:dev", 30, every_s=0.02)
+        left = fault_sets(kube, shop, newer)
+    finally:
+        undoing.join()
+    assert (cart, len(left)) == (True, 1)
+    assert [one.ok for one in outcomes] == [True, True]
+
+
+def _image(kube: Kube, namespace: str) -> str:
+    found = kube.apps.read_namespaced_deployment("cart", namespace)
+    return str(found.spec.template.spec.containers[0].image)
