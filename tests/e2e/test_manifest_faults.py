@@ -70,6 +70,8 @@ def test_a_wrong_template_is_proven_served_past_and_undone(kube: Kube, shop: str
         assert met["state"] in states
         assert met["uid"] in [p.metadata.uid for p in pods_of(kube, shop, done["fault"])]
     assert still_in_force(kube, shop) == [(done["fault"], True, "as the fault left it")]
+    (entry,) = Ledger(kube, shop).entries()
+    assert not manifests.is_effective_undone(kube, shop, entry)
     assert len(differences(before, snapshot(kube, shop))) > 1  # the template, and the ReplicaSet that keeps it
     assert answers(host)
     assert [(o["ok"], o["effective"]) for o in undo.revert_faults(shop)] == [(True, True)]
@@ -99,7 +101,9 @@ def test_a_wrong_service_loses_its_endpoints_and_gets_them_back(
     assert len(done["proof"]["lost"]) == 1
     assert recorded("fault-touched")[-1]["count"] == 1 + len(done["proof"]["gained"])
     assert all(ok for _, ok, _ in still_in_force(kube, shop))
-    if "gained" in done["proof"] and not done["proof"]["gained"]:
+    (entry,) = Ledger(kube, shop).entries()
+    assert not services.is_effective_undone(kube, shop, entry)
+    if not done["proof"]["gained"]:
         assert not answers(host)
     assert [(o["ok"], o["effective"]) for o in undo.revert_faults(shop)] == [(True, True)]
     assert differences(before, snapshot(kube, shop)) == []
