@@ -178,10 +178,12 @@ def _said(ends: Ends) -> list[str]:
 
 def is_effective_undone(kube: Kube, namespace: str, entry: Entry) -> bool:
     """Whether the Service leads, on the ports of before, to the ready pods that its selector matches, and no others."""
-    service = str(entry.target["name"])
+    service, change = str(entry.target["name"]), entry.undo[0]
     found = find(kube.core.read_namespaced_service, service, namespace)
     if found is None:
         return True
+    if isinstance(change, SetSelector) and found.spec.selector == change.fault:
+        return False
     now = _now(kube, namespace, service, entry.proof["port"])
     ports = sorted({number for _, number in now})
     ready = _ready(kube, namespace, dict(found.spec.selector or {}))
