@@ -18,6 +18,7 @@ NOT_ACTIVITIES = frozenset(
         *("kinds", "policies", "proof", "proxied", "radius", "residue", "sampling"),
         *("session", "settings", "targets", "watcher"),
         *("crashing", "draining", "evicting", "hunting", "scaling", "terminating", "unready"),  # named in pods
+        *("fates", "wrongs"),
     }
 )
 """Modules that no experiment names as an action or a probe."""

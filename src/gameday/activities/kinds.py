@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gameday.activities import insertion, network, templates, unready
+from gameday.activities import insertion, manifests, network, services, templates, unready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,8 @@ class Kind:
 _KINDS = {
     insertion.INSERTED: Kind(is_fault=False),
     **dict.fromkeys(network.KINDS, Kind(touched=network.touched)),
+    **dict.fromkeys(manifests.KINDS, Kind(manifests.touched, manifests.is_effective_undone)),
+    **dict.fromkeys(services.KINDS, Kind(is_effective_undone=services.is_effective_undone)),
     templates.MISCONFIGURED: Kind(templates.touched, templates.is_effective_undone),
     unready.UNREADY: Kind(is_effective_undone=unready.is_effective_undone),
 }

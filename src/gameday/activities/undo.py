@@ -13,7 +13,7 @@ from gameday.activities.fault import EXPECTED, activity
 from gameday.activities.kinds import kind_of
 from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import connect_from_environment
-from gameday.ledger import Entry, Ledger, NoUndo, Outcome, SetReplicas, SetSelector, revert
+from gameday.ledger import Entry, Ledger, NoUndo, Outcome, SetContainer, SetReplicas, SetSelector, revert
 from gameday.ledger.calls import find, said, wait_until
 from gameday.ledger.objects import leads_to
 
@@ -94,7 +94,7 @@ def _is_effective(kube: Kube, namespace: str, entry: Entry) -> bool:
     deployments: list[str] = []
     for operation in entry.undo:
         match operation:
-            case SetReplicas():
+            case SetReplicas() | SetContainer():
                 deployments.append(operation.deployment)
             case NoUndo():
                 deployments.extend(operation.deployments)

@@ -23,6 +23,9 @@ PERSIST_S = 5.0
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 NOT_FOUND = 404
 CONFLICT = 409
+REFUSED = 422
+"""Of a JSON patch: what it tests is not so; or the object that it makes is none."""
+
 CONNECTION_ERRORS = (HTTPError, OSError)
 _POOL = re.compile(r"^(<[^>]*>|HTTPS?Connection\([^)]*\)): ")
 """How urllib3 begins the reason of a connection that failed: with the pool, by its address in memory or by its host."""

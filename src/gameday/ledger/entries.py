@@ -10,7 +10,7 @@ import json
 import time
 import uuid
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,21 @@ FORMAT = 3
 """The version of the entry format that this package writes and reads."""
 
 State = Literal["planned", "in-force"]
+Json = Any
+"""A JSON value, as the server keeps it; None stands for one that is not there."""
+
+CONTAINER_FIELDS: dict[str, type] = {
+    "image": str,
+    "command": list,
+    "args": list,
+    "env": dict,
+    "ports": list,
+    "resources": dict,
+    "readinessProbe": dict,
+    "livenessProbe": dict,
+    "startupProbe": dict,
+}
+"""What a fault may change of a container, and of which JSON type that is; of `env` it is one variable."""
 
 
 class EntryError(ValueError):
@@ -56,6 +71,66 @@ class SetConfig:
     uid: str
     old: dict[str, str | None]
     fault: dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class SetServicePorts:
+    """Put a Service's whole `spec.ports` back from `fault` to `old`, both as the server keeps them."""
+
+    op: ClassVar[str] = "set-service-ports"
+    service: str
+    uid: str
+    old: Json
+    fault: Json
+
+    def __post_init__(self) -> None:
+        """Refuse what are no ports."""
+        for ports in (self.old, self.fault):
+            if not (isinstance(ports, list) and ports and all(isinstance(one, dict) for one in ports)):
+                raise EntryError(f"ports are {str(ports)[:60]!r}, expected a list of mappings")
+
+
+@dataclass(frozen=True)
+class SetContainer:
+    """Put one field of a Deployment's container back from `fault` to `old`, both as the server keeps them.
+
+    With it goes its template's label `gameday.dev/fault`, where that is `label`, the fault's id. Of the field `env`
+    it is the one `variable`, an item of the list, which stood (or came to stand) at `position`.
+    """
+
+    op: ClassVar[str] = "set-container"
+    deployment: str
+    uid: str
+    container: str
+    field: str
+    variable: str | None
+    position: int
+    label: str
+    old: Json
+    fault: Json
+
+    def __post_init__(self) -> None:
+        """Refuse other fields, and values that the field cannot have."""
+        if self.field not in CONTAINER_FIELDS:
+            raise EntryError(f"field is {self.field!r}, expected one of {', '.join(CONTAINER_FIELDS)}")
+        if (self.field == "env") != bool(self.variable):
+            raise EntryError(f"variable is {self.variable!r} for the field {self.field}, expected one for env alone")
+        for value in (self.old, self.fault):
+            fits = value is None or isinstance(value, CONTAINER_FIELDS[self.field])
+            if not fits or (self.variable and value is not None and value.get("name") != self.variable):
+                raise EntryError(f"{self.field} is {str(value)[:60]!r}, which that field cannot be")
+
+
+@dataclass(frozen=True)
+class DeleteFaultSets:
+    """Delete the ReplicaSets that carry the label `gameday.dev/fault` with that id, once they have no pods.
+
+    Else `kubectl rollout undo` would put the fault back. They have none when `deployment` has rolled on.
+    """
+
+    op: ClassVar[str] = "delete-fault-sets"
+    deployment: str
+    label: str
 
 
 @dataclass(frozen=True)
@@ -127,22 +202,20 @@ class NoUndo:
 
 
 Operation = (
-    SetReplicas | SetSelector | SetConfig | DeleteMade | ClearFault | ClearAnnotation | ClearLabel | Uncordon | NoUndo
+    SetReplicas
+    | SetSelector
+    | SetConfig
+    | SetServicePorts
+    | SetContainer
+    | DeleteFaultSets
+    | DeleteMade
+    | ClearFault
+    | ClearAnnotation
+    | ClearLabel
+    | Uncordon
+    | NoUndo
 )
-_OPERATIONS: dict[str, type[Operation]] = {
-    kind.op: kind
-    for kind in (
-        SetReplicas,
-        SetSelector,
-        SetConfig,
-        DeleteMade,
-        ClearFault,
-        ClearAnnotation,
-        ClearLabel,
-        Uncordon,
-        NoUndo,
-    )
-}
+_OPERATIONS: dict[str, type[Operation]] = {kind.op: kind for kind in get_args(Operation)}
 
 
 def _is_texts(value: Any, *, or_none: bool = False) -> bool:
@@ -152,6 +225,8 @@ def _is_texts(value: Any, *, or_none: bool = False) -> bool:
 
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "str": (lambda v: isinstance(v, str) and v != "", "a text"),
+    "str | None": (lambda v: v is None or (isinstance(v, str) and v != ""), "a text or null"),
+    "Json": (lambda _: True, "a JSON value"),
     "int": (lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0, "a whole number of at least 0"),
     "dict[str, str]": (_is_texts, "a mapping of texts"),
     "dict[str, str | None]": (lambda v: _is_texts(v, or_none=True), "a mapping of texts or nulls"),
@@ -180,7 +255,7 @@ def operation_from_json(data: Any) -> Operation:
         check, words = _CHECKS[type_name]
         if not check(given[name]):
             raise EntryError(f"{kind.op}: {name} is {str(given[name])[:60]!r}, expected {words}")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    values: dict[str, Any] = {k: tuple(v) if expected[k].startswith("tuple") else v for k, v in given.items()}
     return kind(**values)
 
 

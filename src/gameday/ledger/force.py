@@ -10,10 +10,12 @@ from gameday.ledger.entries import (
     ClearAnnotation,
     ClearFault,
     ClearLabel,
+    DeleteFaultSets,
     DeleteMade,
     Entry,
     NoUndo,
     Operation,
+    SetContainer,
     Uncordon,
 )
 from gameday.ledger.exchange import ExchangeError
@@ -50,7 +52,7 @@ def _standing(kube: Kube, namespace: str, entry: Entry) -> Standing:
 def _lost(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str:  # noqa: PLR0911  # one a kind
     """What is no longer as the fault set it, in words; empty when all of it is."""
     match operation:
-        case NoUndo() | ClearAnnotation() | ClearLabel():
+        case NoUndo() | ClearAnnotation() | ClearLabel() | DeleteFaultSets():
             return ""
         case DeleteMade():
             found = objects.find_made(kube, namespace, operation)
@@ -69,6 +71,8 @@ def _lost(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str
             if found is None or found.metadata.uid != operation.uid:
                 return f"{objects.label(namespace, operation)}: the object was deleted or replaced"
             current = objects.value(found, operation)
+            name, same = objects.label(namespace, operation), current == operation.fault
+            if same and isinstance(operation, SetContainer) and not objects.label_left(found, operation):
+                same, name = False, f"{name}: the template has lost the fault's label; the field"
             expected = objects.brief(operation.fault)
-            name = objects.label(namespace, operation)
-            return "" if current == operation.fault else f"{name} is {objects.brief(current)}, the fault set {expected}"
+            return "" if same else f"{name} is {objects.brief(current)}, the fault set {expected}"

@@ -6,21 +6,25 @@ import json
 import shlex
 from typing import Any
 
+from gameday.ledger import containers
 from gameday.ledger.book import LEDGER_NAME
 from gameday.ledger.decisions import selector_change
 from gameday.ledger.entries import (
     ClearAnnotation,
     ClearFault,
     ClearLabel,
+    DeleteFaultSets,
     DeleteMade,
     NoUndo,
     Operation,
     SetConfig,
+    SetContainer,
     SetReplicas,
     SetSelector,
+    SetServicePorts,
     Uncordon,
 )
-from gameday.ledger.proxies import ProxyNames
+from gameday.ledger.proxies import FAULT_LABEL, ProxyNames
 
 
 def kubectl(context: str, namespace: str, *arguments: str) -> str:
@@ -43,7 +47,7 @@ def forget_command(context: str, namespace: str, fault_id: str) -> str:
     return kubectl(context, namespace, *_patch("configmap", LEDGER_NAME, {"data": {fault_id: None}}))
 
 
-def _arguments(operation: Operation) -> list[str]:
+def _arguments(operation: Operation) -> list[str]:  # noqa: C901  # one case an operation
     match operation:
         case SetReplicas():
             arguments = ["scale", "deployment", operation.deployment, f"--replicas={operation.old}"]
@@ -52,6 +56,14 @@ def _arguments(operation: Operation) -> list[str]:
             arguments = _patch("service", operation.service, {"spec": {"selector": selector}})
         case SetConfig():
             arguments = _patch("configmap", operation.config_map, {"data": operation.old})
+        case SetServicePorts():
+            ports = json.dumps([{"op": "replace", "path": "/spec/ports", "value": operation.old}])
+            arguments = ["patch", "service", operation.service, "--type=json", "-p", ports]
+        case SetContainer():
+            change = json.dumps(containers.strategic(operation))
+            arguments = ["patch", "deployment", operation.deployment, "--type=strategic", "-p", change]
+        case DeleteFaultSets():
+            arguments = ["delete", "replicasets", "-l", f"{FAULT_LABEL}={operation.label}"]
         case DeleteMade():
             arguments = ["delete", operation.kind.lower(), operation.name, "--ignore-not-found"]
         case ClearFault():

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from gameday.ledger import containers
 from gameday.ledger.calls import find, persist
 from gameday.ledger.decisions import selector_change
-from gameday.ledger.entries import DeleteMade, SetConfig, SetReplicas, SetSelector
+from gameday.ledger.entries import DeleteMade, SetConfig, SetContainer, SetReplicas, SetSelector, SetServicePorts
 
 if TYPE_CHECKING:
     from gameday.kube import Kube
 
-Field = SetReplicas | SetSelector | SetConfig
+Field = SetReplicas | SetSelector | SetConfig | SetServicePorts | SetContainer
 """The operations that put one field of an existing object back."""
 
 
@@ -25,6 +27,11 @@ def label(namespace: str, operation: Field) -> str:
             return f"service {namespace}/{operation.service} spec.selector"
         case SetConfig():
             return f"configmap {namespace}/{operation.config_map} data"
+        case SetServicePorts():
+            return f"service {namespace}/{operation.service} spec.ports"
+        case SetContainer():
+            what = f"{operation.field} {operation.variable}" if operation.variable else operation.field
+            return f"deployment {namespace}/{operation.deployment} container {operation.container} {what}"
 
 
 def brief(value: Any) -> str:
@@ -42,6 +49,24 @@ def read(kube: Kube, namespace: str, operation: Field) -> Any | None:
             return find(kube.core.read_namespaced_service, operation.service, namespace)
         case SetConfig():
             return find(kube.core.read_namespaced_config_map, operation.config_map, namespace)
+        case SetServicePorts():
+            return raw(kube.core.read_namespaced_service, operation.service, namespace)
+        case SetContainer():
+            return raw(kube.apps.read_namespaced_deployment, operation.deployment, namespace)
+
+
+def raw(call: Any, *args: Any, **options: Any) -> Any | None:
+    """An object as it went over the wire, whatever of it the client knows: {metadata: {uid}, body}; None without it."""
+    answer = find(call, *args, _preload_content=False, **options)
+    if answer is None:
+        return None
+    body = json.loads(answer.data)
+    return SimpleNamespace(metadata=SimpleNamespace(uid=body["metadata"]["uid"]), body=body)
+
+
+def label_left(found: Any, operation: Field) -> bool:
+    """Whether the object's template still carries the fault's label, which nobody else would have set."""
+    return isinstance(operation, SetContainer) and containers.label_of(found.body) == operation.label
 
 
 def value(found: Any, operation: Field) -> Any:
@@ -54,10 +79,28 @@ def value(found: Any, operation: Field) -> Any:
         case SetConfig():
             data = found.data or {}
             return {key: data.get(key) for key in operation.old}
+        case SetServicePorts():
+            return found.body["spec"].get("ports")
+        case SetContainer():
+            return containers.value_of(found.body, operation.container, operation.field, operation.variable)
 
 
-def patch(kube: Kube, namespace: str, operation: Field, found: Any) -> tuple[Any, str, str, dict[str, Any]]:
+def patch(kube: Kube, namespace: str, operation: Field, found: Any) -> tuple[Any, str, str, Any]:
     """The call, name, namespace and body that put the field back, provided the object is still as found."""
+    match operation:
+        case SetServicePorts():
+            ports = containers.ports_undoing(operation)
+            return kube.core.patch_namespaced_service, operation.service, namespace, ports
+        case SetContainer():
+            changes = containers.undoing(found.body, operation)
+            return kube.apps.patch_namespaced_deployment, operation.deployment, namespace, changes
+        case _:
+            return _merge_patch(kube, namespace, operation, found)
+
+
+def _merge_patch(
+    kube: Kube, namespace: str, operation: SetReplicas | SetSelector | SetConfig, found: Any
+) -> tuple[Any, str, str, Any]:
     version = {"resourceVersion": found.metadata.resource_version}
     match operation:
         case SetReplicas():

@@ -10,6 +10,7 @@ from kubernetes.client import NetworkingV1Api
 
 from gameday.ledger.book import LEDGER_NAME
 from gameday.ledger.calls import persist
+from gameday.ledger.proxies import FAULT_LABEL, PROXY_LABEL
 
 if TYPE_CHECKING:
     from gameday.kube import Kube
@@ -25,8 +26,9 @@ _SHOWN = 60
 def snapshot(kube: Kube, namespace: str) -> Snapshot:
     """The Deployments, Services, ConfigMaps, Secrets and NetworkPolicies of a namespace, as JSON-ready data.
 
-    Left out: status and other fields that the server keeps, the ledger, and what Kubernetes itself puts
-    into each namespace. Raises ApiException or a connection error after 5 s of trying.
+    And the ReplicaSets that bear a fault's label: they keep its template, for a rollout back to it. Left out: status
+    and other fields that the server keeps, the ledger, and what Kubernetes itself puts into each namespace. Raises
+    ApiException or a connection error after 5 s of trying.
     """
     core, apps = kube.core, kube.apps
     taken: Snapshot = {}
@@ -41,6 +43,10 @@ def snapshot(kube: Kube, namespace: str) -> Snapshot:
             obj = kube.plain(item)
             if not _is_servers(kind, obj):
                 taken[f"{kind} {obj['metadata']['name']}"] = _essence(kind, obj)
+    # A fault proxy's goes with its Deployment, which is compared, but a moment later.
+    of_faults = f"{FAULT_LABEL},!{PROXY_LABEL}"
+    for item in persist(apps.list_namespaced_replica_set, namespace, label_selector=of_faults).items:
+        taken[f"replicaset {item.metadata.name}"] = _essence("replicaset", kube.plain(item))
     return taken
 
 

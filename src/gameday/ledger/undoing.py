@@ -13,21 +13,25 @@ from typing import TYPE_CHECKING
 from gameday.kube import ApiException, Kube
 from gameday.ledger import labels, nodes, objects, refresh
 from gameday.ledger.book import LEDGER_NAME, Ledger
-from gameday.ledger.calls import CONFLICT, LedgerError, persist, said, wait_until
+from gameday.ledger.calls import CONFLICT, REFUSED, LedgerError, persist, said, wait_until
 from gameday.ledger.decisions import Decision, decide
 from gameday.ledger.entries import (
     ClearAnnotation,
     ClearFault,
     ClearLabel,
+    DeleteFaultSets,
     DeleteMade,
     Entry,
     NoUndo,
     Operation,
     SetConfig,
+    SetContainer,
     SetReplicas,
     SetSelector,
+    SetServicePorts,
     Uncordon,
 )
+from gameday.ledger.faultsets import PATIENCE_S, delete_fault_sets
 from gameday.ledger.mending import forget_command, mend_command, revert_command
 from gameday.ledger.proxies import FAULT_LABEL, ProxyControl, proxy_exists
 
@@ -74,10 +78,10 @@ def revert(kube: Kube, namespace: str, *, only: Callable[[Entry], bool] = lambda
     except LedgerError as problem:
         return [Outcome(LEDGER_NAME, False, str(problem), revert_command(kube.context, namespace))]
     outcomes: dict[str, Outcome] = {}
-    for _ in range(2):
+    for patience_s in (0.0, PATIENCE_S):  # no fault stays longer because the pods of another one take their time
         for entry in entries:
             if only(entry) and not (entry.id in outcomes and outcomes[entry.id].ok):
-                outcomes[entry.id] = _revert_entry(kube, ledger, entry)
+                outcomes[entry.id] = _revert_entry(kube, ledger, entry, patience_s)
     refused = [Outcome(k, False, why, forget_command(kube.context, namespace, k)) for k, why in broken.items()]
     return [*outcomes.values(), *refused]
 
@@ -86,12 +90,12 @@ Attempt = tuple[list[str], list[tuple[Operation, Exception]], list[Operation]]
 """What was found, which operations failed and why, and which were not tried for that."""
 
 
-def _revert_entry(kube: Kube, ledger: Ledger, entry: Entry) -> Outcome:
-    notes, failed, skipped = _undo_all(kube, ledger, entry)
+def _revert_entry(kube: Kube, ledger: Ledger, entry: Entry, patience_s: float) -> Outcome:
+    notes, failed, skipped = _undo_all(kube, ledger, entry, patience_s)
     if entry.state == "planned" and not failed:
         # Never confirmed, so a request of its killed maker may still be on its way: look again after it had its time.
         time.sleep(_IN_FLIGHT_S)
-        notes, failed, skipped = _undo_all(kube, ledger, entry)
+        notes, failed, skipped = _undo_all(kube, ledger, entry, patience_s)
     if not failed:
         try:
             ledger.remove(entry.id)
@@ -104,29 +108,35 @@ def _revert_entry(kube: Kube, ledger: Ledger, entry: Entry) -> Outcome:
     return Outcome(entry.id, False, "; ".join(said(p) for _, p in failed), mend, conflict)
 
 
-def _undo_all(kube: Kube, ledger: Ledger, entry: Entry) -> Attempt:
+def _undo_all(kube: Kube, ledger: Ledger, entry: Entry, patience_s: float) -> Attempt:
     notes: list[str] = []
     failed: list[tuple[Operation, Exception]] = []
     skipped: list[Operation] = []
     for operation in entry.undo:
-        if failed and isinstance(operation, DeleteMade):
+        if failed and isinstance(operation, DeleteMade | DeleteFaultSets):
             skipped.append(operation)
             continue  # what could not be put back may still lead to what would be deleted
         try:
-            notes.append(_undo(kube, ledger.namespace, entry, operation))
+            notes.append(_undo(kube, ledger.namespace, entry, operation, patience_s))
         except Exception as problem:  # noqa: BLE001  # one undo that fails must not stop the others
             failed.append((operation, problem))
     return notes, failed, skipped
 
 
-def _undo(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str:  # noqa: PLR0911  # one a kind
+def _undo(  # noqa: C901, PLR0911  # a case for each operation
+    kube: Kube, namespace: str, entry: Entry, operation: Operation, patience_s: float
+) -> str:
     """Undo one operation and verify it; returns what was found, in words."""
     match operation:
-        case SetReplicas() | SetSelector() | SetConfig():
+        case SetReplicas() | SetSelector() | SetConfig() | SetServicePorts() | SetContainer():
             note = _settle(kube, namespace, operation)
             if isinstance(operation, SetSelector):
                 _let_go(kube, namespace, operation)
             return note
+        case DeleteFaultSets():
+            if left := delete_fault_sets(kube, namespace, operation, patience_s):
+                raise UndoError(f"deployment {namespace}/{operation.deployment}: {left}; run `gameday revert` again")
+            return ""
         case DeleteMade():
             return _delete(kube, namespace, operation, entry.id)
         case ClearFault():
@@ -152,9 +162,10 @@ def _settle(kube: Kube, namespace: str, operation: objects.Field) -> str:
             return f"{name} was deleted by somebody else: nothing of the fault is left"
         current = objects.value(found, operation)
         same = found.metadata.uid == operation.uid
-        telling = not isinstance(operation, SetReplicas)
+        labelled = objects.label_left(found, operation)
+        telling = labelled if isinstance(operation, SetContainer) else not isinstance(operation, SetReplicas)
         decision = decide(current, operation.old, operation.fault, same_object=same, telling=telling)
-        if decision is Decision.DONE:
+        if decision is Decision.DONE and not labelled:
             return f"{name} is as before" if same else f"{name} was replaced by somebody else: nothing is left"
         if decision is Decision.CONFLICT:
             raise ChangedByOthersError(
@@ -164,7 +175,7 @@ def _settle(kube: Kube, namespace: str, operation: objects.Field) -> str:
         try:
             persist(*objects.patch(kube, namespace, operation, found))
         except ApiException as problem:
-            if problem.status != CONFLICT:
+            if problem.status not in (CONFLICT, REFUSED):
                 raise
     raise UndoError(f"{name}: others kept changing it in {_TRIES} tries; run `gameday revert` again")
 

@@ -46,6 +46,13 @@ def test_patches(walk: Worker, namespace: str) -> None:
     walk.call("patches_with_a_dict_or_a_list", namespace=namespace, deployment=made)
 
 
+@behaviour("The Python client tries a template by dryRun, and deletes the ReplicaSet that it leaves", area="clients")
+def test_tried_template(walk: Worker, namespace: str) -> None:
+    """A dry run changes nothing; a precondition that does not hold keeps the set."""
+    made = deployment("one", container(WAIT), replicas=0)
+    walk.call("tries_a_template_and_drops_its_set", namespace=namespace, deployment=made)
+
+
 @behaviour("The Python client reads and writes scale and status", area="clients")
 def test_subresources(walk: Worker, namespace: str) -> None:
     """A patch of the status leaves the spec alone."""

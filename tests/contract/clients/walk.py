@@ -105,6 +105,36 @@ def patches_with_a_dict_or_a_list(namespace: str, deployment: dict[str, Any]) ->
     assert refused(apps.patch_namespaced_deployment, name, namespace, gone).status == 422
 
 
+def tries_a_template_and_drops_its_set(namespace: str, deployment: dict[str, Any]) -> None:
+    """A JSON patch is tried without effect, made, and taken back; the ReplicaSet that keeps its template is deleted."""
+    apps.create_namespaced_deployment(namespace, deployment)
+    name = deployment["metadata"]["name"]
+    path = "/spec/template/metadata/labels/tried"
+    change = [{"op": "add", "path": path, "value": "yes"}]
+    tried = apps.patch_namespaced_deployment(name, namespace, change, dry_run="All")
+    assert tried.spec.template.metadata.labels["tried"] == "yes"
+    assert "tried" not in apps.read_namespaced_deployment(name, namespace).spec.template.metadata.labels
+    apps.patch_namespaced_deployment(name, namespace, change)
+
+    def sets() -> list[Any]:
+        return list(apps.list_namespaced_replica_set(namespace, label_selector="tried,!other").items)
+
+    until("its set is there", sets)
+    back = [{"op": "test", "path": path, "value": "yes"}, {"op": "remove", "path": path}]
+    apps.patch_namespaced_deployment(name, namespace, back)
+    until("the controller has seen it", lambda: observed(name, namespace))
+    (left,) = sets()
+    assert left.spec.replicas == 0
+    stale = client.V1Preconditions(uid=left.metadata.uid, resource_version="1")
+    late = client.V1DeleteOptions(preconditions=stale)
+    assert refused(apps.delete_namespaced_replica_set, left.metadata.name, namespace, body=late).status == 409
+    this = client.V1DeleteOptions(
+        preconditions=client.V1Preconditions(uid=left.metadata.uid), propagation_policy="Background"
+    )
+    assert field(apps.delete_namespaced_replica_set(left.metadata.name, namespace, body=this), "status") == "Success"
+    assert sets() == []
+
+
 def scales_and_writes_the_status(namespace: str, deployment: dict[str, Any]) -> None:
     """The scale and status subresources."""
     name = deployment["metadata"]["name"]
@@ -226,6 +256,16 @@ def takes_a_pod_out_of_its_service(namespace: str, pod: dict[str, Any], service:
     until("it is not", lambda: served() == [])
     core.patch_namespaced_service(name, namespace, {"spec": {"selector": {"app": "away"}}})
     until("it is again", lambda: served() == [name])
+    selector, nobody = {"app": "away"}, {"app": "nobody"}
+    change = [
+        {"op": "test", "path": "/spec/selector", "value": selector},
+        {"op": "replace", "path": "/spec/selector", "value": nobody},
+    ]
+    assert core.patch_namespaced_service(name, namespace, change, dry_run="All").spec.selector == nobody
+    assert core.read_namespaced_service(name, namespace).spec.selector == selector
+    assert core.patch_namespaced_service(name, namespace, change).spec.selector == nobody
+    until("it is nobody's", lambda: served() == [])
+    assert refused(core.patch_namespaced_service, name, namespace, change).status == 422
 
 
 def reads_logs_and_follows_them(namespace: str, pod: dict[str, Any]) -> None:

@@ -11,22 +11,31 @@ from gameday.ledger import (
     ClearAnnotation,
     ClearFault,
     ClearLabel,
+    DeleteFaultSets,
     DeleteMade,
     Entry,
     EntryError,
     NoUndo,
     Operation,
     SetConfig,
+    SetContainer,
     SetReplicas,
     SetSelector,
+    SetServicePorts,
     Uncordon,
     new_fault_id,
 )
+from gameday.ledger.entries import operation_to_json
 
 OPERATIONS: list[Operation] = [
     SetReplicas("web", "u1", 2, 0),
     SetSelector("web", "u2", {"app": "web"}, {"gameday.dev/fault-proxy": "web"}),
     SetConfig("mailer-config", "u3", {"a": "old", "b": None}, {"a": "new", "b": "made"}),
+    SetServicePorts("web", "u4", [{"port": 80, "targetPort": "http"}], [{"port": 80, "targetPort": 9}]),
+    SetContainer("web", "u5", "web", "command", None, 0, "f", ["a", "b"], None),
+    SetContainer("web", "u6", "web", "env", "A", 1, "f", {"name": "A", "value": "1"}, None),
+    SetContainer("web", "u7", "web", "livenessProbe", None, 0, "f", None, {"tcpSocket": {"port": 1}}),
+    DeleteFaultSets("web", "f"),
     DeleteMade("Deployment", "web-gameday-proxy"),
     ClearFault("catalog"),
     ClearAnnotation("refresh.gameday.dev/misconfigure-1"),
@@ -42,6 +51,12 @@ def test_every_operation_survives_the_ledger(operation: Operation) -> None:
     entry = Entry(new_fault_id("x"), "x", (operation,), {"name": "web"}, {"sha": "1"}, 12.5, 60)
     assert Entry.from_json(entry.id, entry.to_json()) == entry
     assert Entry.from_json(entry.id, entry.in_force().to_json()).state == "in-force"
+
+
+def container_with(**changes: Any) -> dict[str, Any]:
+    """An undo of a wrong image in JSON, with some fields changed."""
+    sound = operation_to_json(SetContainer("web", "u", "web", "image", None, 0, "f", "a", "b"))
+    return {**sound, **changes}
 
 
 def entry_with(**changes: Any) -> str:
@@ -76,6 +91,16 @@ def entry_with(**changes: Any) -> str:
             "old is 'True'",
         ),
         (entry_with(undo=[{"op": "clear-fault", "service": ""}]), "expected a text"),
+        (entry_with(undo=[container_with(field="volumeMounts")]), "field is 'volumeMounts'"),
+        (entry_with(undo=[container_with(variable="A")]), "expected one for env alone"),
+        (entry_with(undo=[container_with(field="env")]), "expected one for env alone"),
+        (entry_with(undo=[container_with(old={"name": "a"})]), "image is"),
+        (entry_with(undo=[container_with(field="env", variable="A", old={"name": "B"}, fault=None)]), "cannot be"),
+        (entry_with(undo=[container_with(label=None)]), "label is 'None'"),
+        (
+            entry_with(undo=[{"op": "set-service-ports", "service": "a", "uid": "u", "old": [], "fault": [{}]}]),
+            "expected a list of mappings",
+        ),
         (entry_with(undo=[{"op": "clear-annotation", "annotation": "a/b"}]), "annotation is 'a/b'"),
         (entry_with(undo=[{"op": "clear-label", "label": "app"}]), "label is 'app'"),
     ],

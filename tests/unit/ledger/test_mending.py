@@ -10,12 +10,15 @@ from gameday.ledger import (
     ClearAnnotation,
     ClearFault,
     ClearLabel,
+    DeleteFaultSets,
     DeleteMade,
     NoUndo,
     Operation,
     SetConfig,
+    SetContainer,
     SetReplicas,
     SetSelector,
+    SetServicePorts,
     Uncordon,
 )
 from gameday.ledger.mending import mend_command
@@ -33,6 +36,24 @@ from gameday.ledger.mending import mend_command
             SetConfig("c", "u", {"k": "it's"}, {"k": "x"}),
             ["patch", "configmap", "c", "--type=merge", "-p", '{"data": {"k": "it\'s"}}'],
         ),
+        (
+            SetServicePorts("s", "u", [{"port": 80}], [{"port": 81}]),
+            [
+                *("patch", "service", "s", "--type=json", "-p"),
+                '[{"op": "replace", "path": "/spec/ports", "value": [{"port": 80}]}]',
+            ],
+        ),
+        (
+            SetContainer("web", "u", "main", "image", None, 0, "f-1", "a:1", "a:2"),
+            [
+                *("patch", "deployment", "web", "--type=strategic", "-p"),
+                (
+                    '{"spec": {"template": {"metadata": {"labels": {"gameday.dev/fault": null}}, '
+                    '"spec": {"containers": [{"name": "main", "image": "a:1"}]}}}}'
+                ),
+            ],
+        ),
+        (DeleteFaultSets("web", "f-1"), ["delete", "replicasets", "-l", "gameday.dev/fault=f-1"]),
         (DeleteMade("Service", "s"), ["delete", "service", "s", "--ignore-not-found"]),
         (ClearFault("web"), ["rollout", "restart", "deployment/web-gameday-proxy"]),
         (ClearAnnotation("refresh.gameday.dev/a"), ["annotate", "pods", "--all", "refresh.gameday.dev/a-"]),

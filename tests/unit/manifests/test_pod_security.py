@@ -65,7 +65,8 @@ def test_the_guardian_may_do_what_undoing_needs_and_no_more() -> None:
     (role,) = (one for one in guardian(find_catalogue()) if one["kind"] == "Role")
     may = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
     assert {verb for _, verb in may} == {"get", "list", "patch", "delete"}
-    assert {resource for resource, verb in may if verb == "delete"} == {"services", "secrets", "deployments"}
+    deletes = {resource for resource, verb in may if verb == "delete"}
+    assert deletes == {"services", "secrets", "deployments", "replicasets"}
     assert not any("*" in part or "/" in part for pair in may for part in pair)
     (leases,) = (rule for rule in role["rules"] if "leases" in rule["resources"])
     assert leases["resourceNames"] == [LEASE_NAME]

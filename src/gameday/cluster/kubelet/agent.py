@@ -14,6 +14,7 @@ from gameday.cluster.accounts import Tokens
 from gameday.cluster.kubelet.pods import Pod, references
 from gameday.cluster.kubelet.runtime.client import StartError
 from gameday.cluster.logs import CommandError
+from gameday.cluster.quantities import quantity
 from gameday.cluster.reconcile import Key, Loop
 from gameday.cluster.records import condition, record_event, set_condition
 from gameday.cluster.store import NotFoundError, now
@@ -143,7 +144,10 @@ class Kubelet:
         labels, wanted = node["metadata"].get("labels") or {}, pod["spec"].get("nodeSelector") or {}
         if not wanted.items() <= labels.items():
             return "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
-        return "0/1 nodes are available: 1 Too many pods." if len(self._pods) >= MAX_PODS else ""
+        lacking = _lacking(pod["spec"], node.get("status", {}).get("allocatable", {}))
+        if len(self._pods) >= MAX_PODS:
+            lacking.insert(0, "Too many pods")
+        return f"0/1 nodes are available: {', '.join(f'1 {one}' for one in lacking)}." if lacking else ""
 
     def _stop(self, key: tuple[str, str], grace_s: float) -> None:
         pod = self._pods[key]
@@ -215,6 +219,13 @@ class Kubelet:
 
 def _keys(pod: Object) -> list[Key]:
     return [(pod["metadata"]["namespace"], pod["metadata"]["name"])]
+
+
+def _lacking(spec: Object, size: dict[str, str]) -> list[str]:
+    """Of what a pod requests more than the whole node has; what other pods request is not counted."""
+    asked = [one.get("resources", {}).get("requests") or {} for one in spec["containers"]]
+    return [f"Insufficient {name}" for name in ("cpu", "memory")
+            if name in size and sum(quantity(one.get(name, "0")) for one in asked) > quantity(size[name])]  # fmt: skip
 
 
 def _node_conditions() -> list[dict[str, Any]]:
