@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from tests.bench.kills.points import Point, draw, shortened
@@ -13,7 +16,7 @@ from tests.bench.kills.shop import embedded, real
 from tests.e2e.runs import EXPERIMENTS, FAULT_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tests.bench.kills.line import Write
@@ -81,21 +84,40 @@ class Matrix(Generic[R]):
 def run(
     trial: Callable[[Shop, Path, Point], R | None], folder: Path, *, points: int, shops: int, seed: int, context: str
 ) -> Matrix[R]:
-    """Put the shops up (one, in a real cluster that `context` names, if it does), survey, try, take them down."""
-    files = {file.stem: shortened(file, folder) for file in (*EXPERIMENTS, *FAULT_KINDS)}
+    """Put the shops up (one, in a real cluster that `context` names, if it does), survey, try, take them down.
+
+    Of more experiments than points as many are drawn.
+    """
+    every = sorted((*EXPERIMENTS, *FAULT_KINDS))
+    chosen = random.Random(seed).sample(every, min(points, len(every)))  # reproducible, not secret
+    files = {file.stem: shortened(file, folder) for file in chosen}
     with ExitStack() as up:
         there = []
         for number in range(1 if context else shops):
             place = folder / f"shop-{number}"
             place.mkdir()
             there.append(up.enter_context(real(place, context) if context else embedded(place)))
-        writes = {name: there[0].survey(file) for name, file in files.items()}
+        writes = _survey(there, files)
         for name, seen in writes.items():
             print(f"{name}: {len(seen)} writes: {dict(Counter(map(str, seen)))}", flush=True)
         matrix: Matrix[R] = Matrix(draw(writes, points, seed), writes)
-        workers = [threading.Thread(target=matrix.work, args=(one, files, trial)) for one in there]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        with ThreadPoolExecutor(len(there)) as workers:
+            list(workers.map(lambda shop: matrix.work(shop, files, trial), there))
     return matrix
+
+
+def _survey(shops: Sequence[Shop], files: dict[str, Path]) -> dict[str, list[Write]]:
+    """What each of the experiments writes, each shop taking one after the other."""
+    free: SimpleQueue[Shop] = SimpleQueue()
+    for shop in shops:
+        free.put(shop)
+
+    def survey(file: Path) -> list[Write]:
+        shop = free.get()
+        try:
+            return shop.survey(file)
+        finally:
+            free.put(shop)
+
+    with ThreadPoolExecutor(len(shops)) as workers:
+        return dict(zip(files, workers.map(survey, files.values()), strict=True))
