@@ -1,7 +1,8 @@
 """The guardian: a small pod that undoes the ledger of its namespace when the run that set the faults has died.
 
 `python3 -m gameday.guardian`, in a pod. A fault is undone here when its run no longer holds the namespace's Lease
-(it was given back, taken by another, or not renewed for ten seconds of the guardian's own clock), or when it has
+(it was given back, taken by another, or not renewed for ten seconds of the guardian's own clock; for five when it was
+old already as the guardian came), or when it has
 been on record for longer than its time to live. The guardian first takes the Lease of a dead run, so that one that
 was only asleep sets no more faults. What it can do is what ledger entries can say: see `gameday.ledger.entries`.
 """
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from gameday.kube import ApiException, connect_inside
 from gameday.ledger import Entry, EntryError, Ledger, LedgerError, revert
 from gameday.ledger.calls import CONNECTION_ERRORS, said
-from gameday.ledger.lease import DURATION_S, Lease, holder_now
+from gameday.ledger.lease import DURATION_S, RENEW_EVERY_S, Lease, holder_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["Guardian", "Memory", "main"]
 
 LOOK_EVERY_S = 0.5
+FOUND_DEAD_S = 2.5 * RENEW_EVERY_S
+"""A Lease that was old when first seen, and stands still for so long, is a dead run's: it missed two renewals."""
+
 TROUBLE = (ApiException, LedgerError, EntryError, *CONNECTION_ERRORS)
 
 
@@ -40,13 +44,21 @@ class Memory:
 
     _lease: tuple[str, Any] | None = None
     _lease_since: float = 0.0
+    _saw_it_renewed: bool = False
     _first_seen: dict[str, float] = field(default_factory=dict)
 
-    def alive(self, holder: str, renewed: Any, now: float) -> str:
-        """The holder if it has renewed its Lease lately, or was never seen before; empty when it is dead, or nobody."""
+    def alive(self, holder: str, renewed: Any, now: float, age_s: float = 0.0) -> str:
+        """The holder if it has renewed its Lease lately, or was never seen before; empty when it is dead, or nobody.
+
+        `age_s`: how long ago it was renewed, as two machines' clocks have it. That alone says nothing; but of a holder
+        that was never seen to renew, as after a start of this pod, it shortens the wait.
+        """
         if self._lease != (holder, renewed):
+            self._saw_it_renewed = self._lease is not None and self._lease[0] == holder
             self._lease, self._lease_since = (holder, renewed), now
-        return holder if now - self._lease_since < DURATION_S else ""
+        unchanged_s = now - self._lease_since
+        found_dead = not self._saw_it_renewed and age_s >= DURATION_S and unchanged_s >= FOUND_DEAD_S
+        return "" if found_dead or unchanged_s >= DURATION_S else holder
 
     def due(self, entries: Iterable[Entry], alive: str, now: float) -> list[str]:
         """The ids of the faults to undo: their run is over, or their time is.
@@ -76,7 +88,9 @@ class Guardian:
         """Look once, and undo what is due. Raises what the API client raises, LedgerError."""
         entries, broken = self._ledger.read()
         holder, renewed = holder_now(self._kube, self._namespace)
-        alive = self._memory.alive(holder, renewed, time.monotonic())
+        alive = self._memory.alive(
+            holder, renewed, time.monotonic(), time.time() - renewed.timestamp() if renewed else 0
+        )
         due = set(self._memory.due(entries, alive, time.monotonic()))
         for key, why in broken.items():
             self._tell_once(f"not understood: {why}", fault=key)

@@ -25,7 +25,10 @@ BASELINE_S, WINDOW_S, ERROR_RATE = 1.5, 1.0, 0.9
 
 @dataclass(frozen=True)
 class Point:
-    """The moment at which one run is ended; `turn` counts those of its experiment, from 0."""
+    """The moment at which one run is ended. `turn` goes up by one with each of an experiment, and from one to the next.
+
+    It says in which manner: of any four in a row, and of any four of one experiment, each is another.
+    """
 
     experiment: str
     number: int
@@ -47,7 +50,7 @@ def draw(writes: Mapping[str, Sequence[Write]], count: int, seed: int) -> list[P
         name = names[turn % len(names)]
         left[name] = left[name] or _shuffled(writes[name], rng)
         number, when = left[name].pop()
-        points.append(Point(name, number, when, turn // len(names)))
+        points.append(Point(name, number, when, turn // len(names) + turn % len(names)))
     return points
 
 

@@ -59,7 +59,7 @@ class Result:
 
 
 def takes_guardian(point: Point) -> bool:
-    """Whether the guardian's pod is killed with the run: at one of every four points of an experiment."""
+    """Whether the guardian's pod is killed with the run: at one of every four points."""
     return point.turn % 4 == 3
 
 

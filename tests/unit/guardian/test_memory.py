@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gameday.guardian import Memory
+from gameday.guardian import FOUND_DEAD_S, Memory
 from gameday.ledger import Entry, NoUndo
 from gameday.ledger.lease import DURATION_S
 
@@ -27,6 +27,20 @@ def test_a_run_is_dead_when_its_lease_stands_still() -> None:
     assert memory.alive("a", "2026", 100.0 + DURATION_S - 0.1) == "a"
     assert memory.alive("a", "2026", 100.0 + DURATION_S) == ""
     assert memory.alive("a", "2027", 200.0) == "a", "it was only asleep"
+
+
+def test_a_lease_that_was_old_when_the_guardian_came_needs_to_stand_still_for_less() -> None:
+    """Long enough that a run with a wrong clock would have renewed it twice; and of one that was seen to, never."""
+    memory = Memory()
+    assert memory.alive("a", "2026", 0.0, age_s=60) == "a"
+    assert memory.alive("a", "2026", FOUND_DEAD_S - 0.1, age_s=65) == "a"
+    assert memory.alive("a", "2026", FOUND_DEAD_S, age_s=65) == ""
+    assert memory.alive("b", "2026", 50.0, age_s=0) == "b"
+    assert memory.alive("b", "2026", 59.0, age_s=9) == "b", "it has just taken it"
+    assert memory.alive("c", "2026", 100.0, age_s=60) == "c"
+    assert memory.alive("c", "2027", 102.0, age_s=60) == "c"
+    assert memory.alive("c", "2027", 102.0 + FOUND_DEAD_S, age_s=60) == "c", "its clock is behind, but it goes"
+    assert memory.alive("c", "2027", 102.0 + DURATION_S, age_s=60) == ""
 
 
 def test_nobody_is_nobody() -> None:
