@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gameday.cluster
 
-LIMIT = 6450
+LIMIT = 6475
 """Lines of code. To raise it, say in docs/adr/0007 which behaviour of the contract needs them."""
 
 _BLANK = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
