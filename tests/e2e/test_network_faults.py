@@ -150,8 +150,9 @@ def test_clients_that_must_be_seen_and_were_not_leave_the_fault_unproven(shop: K
 
 
 def pods(kube: Kube, selector: str) -> list[Any]:
-    """The pods that a selector finds."""
-    return list(kube.core.list_namespaced_pod(SHOP, label_selector=selector).items)
+    """The pods that a selector finds, but for those that are going: one test's proxy may still be on its way out."""
+    found = kube.core.list_namespaced_pod(SHOP, label_selector=selector).items
+    return [pod for pod in found if pod.metadata.deletion_timestamp is None]
 
 
 def test_a_blackhole_whose_run_is_killed_is_ended_by_the_guardian(

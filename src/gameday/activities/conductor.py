@@ -202,10 +202,11 @@ class Conductor:
         """Open the fault window and watch it."""
         if self.session is None or self.settings is None:
             return
-        self.session.enter("method")
-        self.session.method_started_at = time.time()
         radius = BlastRadius(self.session.kube, self.session.namespace, self.settings.caps)
+        # Before the phase: a hypothesis asked all along takes a method without a watcher for one that is over.
         self.watcher = Watcher(self.session, self.probes, radius)
+        self.session.method_started_at = time.time()
+        self.session.enter("method")
         self.watcher.start()
 
     def after_method(self) -> None:
