@@ -92,7 +92,8 @@ def expected_samples(experiment: Mapping[str, Any]) -> list[Sampling]:
     if settings is None or not window_s:
         return []
     found = []
-    probes = (experiment.get("steady-state-hypothesis") or {}).get("probes")
+    hypothesis = experiment.get("steady-state-hypothesis")
+    probes = hypothesis.get("probes") if isinstance(hypothesis, dict) else None
     for index, probe in enumerate(probes if isinstance(probes, list) else []):
         provider = _provider(probe)
         module, function = str(provider.get("module")), str(provider.get("func"))
@@ -105,7 +106,7 @@ def expected_samples(experiment: Mapping[str, Any]) -> list[Sampling]:
         share = sum(weight for name, weight in mix.items() if name in behaviours) / sum(mix.values())
         try:
             needed = needs(arguments)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError):
             continue  # an argument that makes no sense is lint's to find
         expected = int(settings.plan.rate_per_s * share * window_s)
         where = ("steady-state-hypothesis", "probes", index, "provider", "arguments")
@@ -138,10 +139,14 @@ def _window_s(experiment: Mapping[str, Any]) -> float | None:
         spans = list(pauses.values()) if isinstance(pauses, dict) else []
         if not (isinstance(activity, dict) and activity.get("background")):
             spans.append((_arguments(_provider(activity)) or {}).get("duration_s", 0.0))
-        if not all(isinstance(span, int | float) and not isinstance(span, bool) for span in spans):
+        if not all(_is_span(span) for span in spans):
             return None
         total += sum(spans)
     return total
+
+
+def _is_span(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _provider(owner: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ shoppers do; a slow shop thus cannot slow down its own measurement.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ def check_mix(mix: Mapping[str, float]) -> dict[str, float]:
     unknown = sorted(set(mix) - set(BEHAVIOURS))
     if unknown:
         raise ValueError(f"shoppers do not know the behaviour {unknown[0]!r}; they know {', '.join(BEHAVIOURS)}")
-    if any(weight < 0 for weight in mix.values()) or not sum(mix.values()):
+    if not all(0 <= weight < math.inf for weight in mix.values()) or not sum(mix.values()):
         raise ValueError("the weights of a mix are 0 or more, and not all 0")
     return {name: float(weight) for name, weight in mix.items() if weight}
 

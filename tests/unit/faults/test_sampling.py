@@ -60,11 +60,17 @@ def test_pauses_and_defaults_count_and_what_runs_in_the_background_does_not() ->
     assert sampled(given).window_s == 10 + 8 + 2
 
 
+UNSOUND = {"controls": 3, "method": [3], "steady-state-hypothesis": {"probes": [3]}}
+
+
 @pytest.mark.parametrize(
     "given",
-    [experiment(window_s="${window}"), experiment(limit="${limit}"), experiment(limit=2), experiment(rate_per_s=-1),
-     {}, {"controls": 3, "method": [3], "steady-state-hypothesis": {"probes": [3]}}],
-)  # fmt: skip
+    [
+        *(experiment(window_s=window_s) for window_s in ("${window}", float("inf"), float("nan"))),
+        *(experiment(limit=limit) for limit in ("${limit}", 2)),
+        *(experiment(rate_per_s=-1), {**experiment(), "steady-state-hypothesis": "nonsense"}, {}, UNSOUND),
+    ],
+)
 def test_what_a_file_leaves_open_or_has_wrong_is_not_judged_here(given: dict[str, Any]) -> None:
     """Chaos Toolkit fills it in later, or lint complains of it elsewhere."""
     assert expected_samples(given) == []

@@ -31,7 +31,9 @@ def test_any_short_stretch_has_its_share_of_each_behaviour() -> None:
         assert abs(share["buy"] - 10) <= 2
 
 
-@pytest.mark.parametrize("mix", [{"steal": 1.0}, {"home": -1.0}, {"home": 0.0}, {}])
+@pytest.mark.parametrize(
+    "mix", [{"steal": 1.0}, {"home": -1.0}, {"home": 0.0}, {}, {"home": float("nan")}, {"home": float("inf")}]
+)
 def test_a_senseless_mix_is_refused(mix: dict[str, float]) -> None:
     """With the reason."""
     with pytest.raises(ValueError, match=r"behaviour|weights"):
