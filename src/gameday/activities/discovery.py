@@ -16,7 +16,7 @@ NOT_ACTIVITIES = frozenset(
     {
         *("books", "caps", "closing", "conductor", "control", "discovery", "fault", "foreign", "guard"),
         *("kinds", "policies", "proof", "proxied", "radius", "residue", "sampling"),
-        *("session", "settings", "targets", "watcher"),
+        *("seeds", "session", "settings", "targets", "watcher"),
         *("crashing", "draining", "evicting", "hunting", "scaling", "terminating", "unready"),  # named in pods
         *("fates", "wrongs"),
     }

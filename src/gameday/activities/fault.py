@@ -10,6 +10,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday import evidence
 from gameday.activities.guard import NotAllowedError, check_context, check_namespace
+from gameday.activities.seeds import SeedError
 from gameday.kube import ApiException, ClusterUnreachableError, connect_from_environment
 from gameday.ledger import Entry, EntryError, Ledger, LedgerError, Operation, new_fault_id
 from gameday.ledger.calls import CONNECTION_ERRORS, said
@@ -23,8 +24,16 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-EXPECTED = (ApiException, ClusterUnreachableError, EntryError, ExchangeError, LedgerError, *CONNECTION_ERRORS)
-"""What a cluster or a pod may do to an activity; anything else is a bug of ours."""
+EXPECTED = (
+    ApiException,
+    ClusterUnreachableError,
+    EntryError,
+    ExchangeError,
+    LedgerError,
+    SeedError,
+    *CONNECTION_ERRORS,
+)
+"""What a cluster, a pod or the environment may do to an activity; anything else is a bug of ours."""
 
 _acting: ContextVar[str | None] = ContextVar("gameday_fault", default=None)
 

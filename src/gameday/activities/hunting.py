@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from chaoslib.exceptions import ActivityFailed
 from gameday import evidence
 from gameday.activities.fault import Fault, attack
 from gameday.activities.guard import NotAllowedError, room, select_pods, shop_pods
+from gameday.activities.seeds import seed_of
 from gameday.activities.targets import deployments_of, is_ready
 from gameday.ledger import NoUndo
 from gameday.ledger.calls import persist
@@ -77,7 +77,7 @@ def hunt(  # noqa: PLR0913  # what the experiment says, handed on
     missing = sorted(set(one_of or []) - set(present))
     if missing:
         raise ActivityFailed(f"{kind} {namespace}: no pod matching {label_selector!r} has app={missing[0]}")
-    used_seed = seed if seed is not None else int(os.environ.get("GAMEDAY_SEED") or 0)
+    used_seed = seed_of(seed)
     fault = Fault(kube, namespace, kind)
     names = sorted(deployments)
     uids = {n: deployments[n].metadata.uid for n in names}

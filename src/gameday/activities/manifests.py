@@ -16,6 +16,7 @@ from gameday.activities.guard import NotAllowedError, select_pods
 from gameday.kube import ApiException
 from gameday.ledger import DeleteFaultSets, Entry, SetContainer, containers, new_fault_id, objects
 from gameday.ledger.calls import REFUSED, find, persist, said, wait_until
+from gameday.ledger.decisions import selector_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,7 +178,7 @@ def _break(
     change = SetContainer(name, uid, container, field, variable, position, label, old, wrong(old))
     change = _as_kept(kube, namespace, body, change)
     labels = body["spec"]["selector"].get("matchLabels") or {}
-    pods = select_pods(kube, namespace, ",".join(f"{k}={v}" for k, v in labels.items()))
+    pods = select_pods(kube, namespace, selector_text(labels))
     fault = Fault(kube, namespace, kind, fault_id=label)
     target = {"kind": "Deployment", "name": name, "uid": uid, "container": container, "field": field}
     fault.plan(

@@ -7,7 +7,6 @@ confirmed by the proxy, which counts what each touches: recorded as `fault-touch
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from chaoslib.exceptions import ActivityFailed
@@ -15,6 +14,7 @@ from chaoslib.exceptions import ActivityFailed
 from gameday import evidence
 from gameday.activities import proxied
 from gameday.activities.fault import EXPECTED, Fault, activity, attack
+from gameday.activities.seeds import seed_of
 from gameday.activities.targets import is_ready
 from gameday.kube import connect_from_environment
 from gameday.ledger import ClearFault, Entry, Ledger, revert
@@ -51,7 +51,13 @@ def delay_requests(
     own address, as on most clusters and not on the embedded one, where it makes the verdict inconclusive.
     Returns {fault, kind, target, proof}.
     """
-    what = {"kind": "delay", "latency_ms": latency_ms, "jitter_ms": jitter_ms, "share": share, "seed": _seed(seed)}
+    what = {
+        "kind": "delay",
+        "latency_ms": latency_ms,
+        "jitter_ms": jitter_ms,
+        "share": share,
+        "seed": abs(seed_of(seed)),
+    }
     return _set(namespace, service, DELAYED, what, clients, ttl_s)
 
 
@@ -90,7 +96,7 @@ def reset_connections(
     what was reset is not brought back. `clients`, `seed`: as for `delay_requests`.
     Returns {fault, kind, target, proof}.
     """
-    return _set(namespace, service, RESET, {"kind": "reset", "share": share, "seed": _seed(seed)}, clients, ttl_s)
+    return _set(namespace, service, RESET, {"kind": "reset", **_chance(share, seed)}, clients, ttl_s)
 
 
 @activity(BLACKHOLED)
@@ -124,7 +130,14 @@ def abort_requests(  # noqa: PLR0913  # an experiment file names each of them
     sent before the last was answered is not. `clients`, `seed`: as for `delay_requests`.
     Returns {fault, kind, target, proof}.
     """
-    what = {"kind": "abort", "status": status, "share": share, "body": body, "headers": headers, "seed": _seed(seed)}
+    what = {
+        "kind": "abort",
+        "status": status,
+        "share": share,
+        "body": body,
+        "headers": headers,
+        "seed": abs(seed_of(seed)),
+    }
     return _set(namespace, service, ABORTED, what, clients, ttl_s)
 
 
@@ -207,9 +220,6 @@ def _unseen(kube: Kube, namespace: str, selector: str | None, seen: dict[str, in
     return sorted(pod.metadata.name for pod in pods if pod.status.pod_ip not in seen)
 
 
-def _seed(given: int | None) -> int:
-    """The seed given, or $GAMEDAY_SEED, as a proxy takes it: not below 0. Raises ActivityFailed."""
-    seed = os.environ.get("GAMEDAY_SEED") or "0" if given is None else str(given)
-    if not seed.lstrip("-").isdecimal():
-        raise ActivityFailed(f"GAMEDAY_SEED is {seed!r}, expected a whole number")
-    return abs(int(seed))
+def _chance(share: float, seed: int | None) -> dict[str, Any]:
+    """The share that is hit and the seed of its choice, as a proxy takes it: not below 0. Raises SeedError."""
+    return {"share": share, "seed": abs(seed_of(seed))}

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.fault import EXPECTED
 from gameday.activities.foreign import calls_others
 from gameday.ledger import snapshot
-from gameday.ledger.calls import said
+from gameday.ledger.calls import said, wait_until
 from gameday.ledger.restoring import left_behind
 
 if TYPE_CHECKING:
@@ -42,12 +41,15 @@ class Residue:
         """What is not as it was, once all of ours is undone, each with the command that mends it."""
         if self._before is None:
             return ()
-        until = time.monotonic() + _SETTLE_S
+        before = self._before
+        found: list[str] = []
+
+        def restored() -> bool:
+            found[:] = left_behind(kube.context, namespace, before, snapshot(kube, namespace))
+            return not found
+
         try:
-            while True:
-                found = left_behind(kube.context, namespace, self._before, snapshot(kube, namespace))
-                if not found or time.monotonic() > until:
-                    return tuple(found)
-                time.sleep(0.2)
+            wait_until(restored, _SETTLE_S, every_s=0.2)
         except EXPECTED as problem:
             return (f"namespace {namespace}: cannot tell whether all is restored: {said(problem)}",)
+        return tuple(found)

@@ -14,8 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gameday.activities.settings import Settings, SettingsError, read_settings
-from gameday.allowlist import CONTROL
+from gameday.activities.settings import Settings, SettingsError, control_arguments, read_settings
 from gameday.load.samples import PAGES
 from gameday.stats import ALPHA, limit_of_share, samples_needed
 
@@ -121,12 +120,9 @@ def too_short(experiment: Mapping[str, Any]) -> list[tuple[Where, str]]:
 
 
 def _settings(experiment: Mapping[str, Any]) -> Settings | None:
-    controls = experiment.get("controls")
-    providers = [_provider(control) for control in controls] if isinstance(controls, list) else []
-    given = next((one.get("arguments") for one in providers if one.get("module") == CONTROL), None)
     try:
-        return read_settings({**(given or {}), "namespace": "any"})
-    except (SettingsError, TypeError):
+        return read_settings({**control_arguments(experiment), "namespace": "any"})
+    except SettingsError:
         return None
 
 

@@ -81,8 +81,7 @@ def scale(
 
     def settled() -> bool:
         """As many as asked for, all ready, and those that had to go have ended."""
-        ready = [pod for pod in scaling.running() if is_ready(pod)]
-        return len(scaling.running()) == len(ready) and deployments_available(kube, namespace, scaling.before)
+        return all(map(is_ready, scaling.running())) and deployments_available(kube, namespace, scaling.before)
 
     if not wait_until(settled, timeout_s):
         there = scaling.running()

@@ -14,6 +14,7 @@ from gameday.activities.targets import is_ready, ready_endpoints
 from gameday.kube import ApiException
 from gameday.ledger import SetSelector, SetServicePorts, containers, objects
 from gameday.ledger.calls import REFUSED, find, persist, wait_until
+from gameday.ledger.decisions import selector_text
 from gameday.ledger.proxies import PROXY_LABEL
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _fit(kube: Kube, namespace: str, service: str) -> dict[str, Any]:
 def _ends(kube: Kube, namespace: str, body: dict[str, Any], port: str | None = None) -> Ends:
     """The ready endpoints before the fault. Raises NotAllowedError when there is none, or too many for a fault."""
     service, selector = body["metadata"]["name"], body["spec"]["selector"]
-    select_pods(kube, namespace, ",".join(f"{k}={v}" for k, v in selector.items()))
+    select_pods(kube, namespace, selector_text(selector))
     found = _now(kube, namespace, service, port)
     if not found:
         raise NotAllowedError(f"service {namespace}/{service}: 0 ready endpoints, expected 1 at least to lose")
@@ -128,8 +129,7 @@ def _addresses(ends: Ends) -> set[str]:
 
 def _ready(kube: Kube, namespace: str, selector: dict[str, str]) -> set[str]:
     """The addresses of the ready pods that a selector matches."""
-    wanted = ",".join(f"{k}={v}" for k, v in selector.items())
-    pods = persist(kube.core.list_namespaced_pod, namespace, label_selector=wanted).items
+    pods = persist(kube.core.list_namespaced_pod, namespace, label_selector=selector_text(selector)).items
     return {pod.status.pod_ip for pod in pods if is_ready(pod)}
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.caps import Caps
+from gameday.activities.seeds import SeedError, seed_of
+from gameday.allowlist import CONTROL
 from gameday.load.schedule import DEFAULT_MIX, check_mix
 from gameday.load.shoppers import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Settings", "SettingsError", "read_caps", "read_settings"]
+__all__ = ["Settings", "SettingsError", "control_arguments", "read_caps", "read_settings"]
 
 MAX_RATE_PER_S = 200.0
 """Visits a second, at the most: more is a load test."""
@@ -39,6 +40,17 @@ class Settings:
     plan: Plan = field(default_factory=Plan)
     caps: Caps = field(default_factory=Caps)
     allow_drain: bool = False
+
+
+def control_arguments(experiment: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that an experiment gives our control; empty without any, or where the file is not well formed."""
+    controls = experiment.get("controls")
+    for control in controls if isinstance(controls, list) else []:
+        provider = control.get("provider") if isinstance(control, dict) else None
+        if isinstance(provider, dict) and provider.get("module") == CONTROL:
+            given = provider.get("arguments")
+            return dict(given) if isinstance(given, dict) else {}
+    return {}
 
 
 def read_settings(arguments: Mapping[str, Any]) -> Settings:
@@ -94,11 +106,12 @@ def _plan(shoppers: Any) -> Plan:
         weights = check_mix(mix)
     except ValueError as problem:
         raise SettingsError(f"shoppers: mix: {problem}") from problem
-    seed = os.environ.get("GAMEDAY_SEED") or "1"
-    if not seed.lstrip("-").isdigit():
-        raise SettingsError(f"GAMEDAY_SEED is {seed!r}, expected a whole number")
+    try:
+        seed = seed_of(default=1)
+    except SeedError as problem:
+        raise SettingsError(str(problem)) from problem
     return Plan(
-        seed=int(seed),
+        seed=seed,
         rate_per_s=_number(shoppers, "rate_per_s", 15.0, 0.1, MAX_RATE_PER_S),
         mix=weights,
         max_duration_s=_number(shoppers, "max_duration_s", 600.0, 1, 3600),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import random
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,11 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday.activities.fault import Fault, activity, attack
 from gameday.activities.guard import NotAllowedError, check_hit, select_pods
+from gameday.activities.seeds import seed_of
 from gameday.activities.targets import is_over, is_ready, ready_endpoints
 from gameday.ledger import ClearLabel, Entry, SetSelector
 from gameday.ledger.calls import find, persist, wait_until
-from gameday.ledger.labels import put
+from gameday.ledger.marks import put
 from gameday.ledger.objects import leads_to_all
 from gameday.ledger.refresh import SEEN_S
 
@@ -53,8 +53,8 @@ def make_unready(
     """
     kube = attack(namespace)
     pods = [pod for pod in select_pods(kube, namespace, label_selector, together=False) if is_ready(pod)]
-    rng = random.Random(seed if seed is not None else int(os.environ.get("GAMEDAY_SEED") or 0))  # noqa: S311  # not secret
     wanted = how_many(len(pods), count, share)
+    rng = random.Random(seed_of(seed))  # noqa: S311  # reproducible, not secret
     chosen = rng.sample(sorted(pods, key=lambda pod: str(pod.metadata.name)), wanted)
     check_hit(kube, namespace, wanted)
     services, others = _led(kube, namespace, chosen)
@@ -76,14 +76,20 @@ def make_unready(
         ttl_s=ttl_s,
         proof={"services": selectors},
     )  # fmt: skip
-    put(kube, namespace, others, key, _VALUE)
+    _act(fault, services, others, key)
+    return _prove(fault, uids, sorted(selectors), len(others), timeout_s)
+
+
+def _act(fault: Fault, services: Iterable[Any], others: list[Any], key: str) -> None:
+    """Label the others, then have the Services ask for the label: they lead to pods at every moment."""
+    kube, namespace = fault.kube, fault.namespace
+    put(kube, namespace, others, "labels", key, _VALUE)
     if others:
         time.sleep(SEEN_S)  # whoever keeps the endpoints hears of pods and of Services by two ways
     for service in services:
         version = {"uid": service.metadata.uid, "resourceVersion": service.metadata.resource_version}
         body = {"metadata": version, "spec": {"selector": {key: _VALUE}}}
         persist(kube.core.patch_namespaced_service, service.metadata.name, namespace, body)
-    return _prove(fault, uids, sorted(selectors), len(others), timeout_s)
 
 
 def _prove(fault: Fault, uids: Mapping[str, str], services: list[str], others: int, timeout_s: float) -> dict[str, Any]:

@@ -30,6 +30,15 @@ def decide(current: Any, old: Any, fault: Any, *, same_object: bool, telling: bo
     return Decision.CONFLICT if same_object else Decision.DONE
 
 
+def selector_text(labels: dict[str, str]) -> str:
+    """A selector as the API's lists take it.
+
+    >>> selector_text({"app": "web", "tier": "front"})
+    'app=web,tier=front'
+    """
+    return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
 def selector_change(current: dict[str, str], wanted: dict[str, str]) -> dict[str, str | None]:
     """The merge patch that makes one mapping of another: keys that are too many become null.
 

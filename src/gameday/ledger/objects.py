@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gameday.ledger import containers
 from gameday.ledger.calls import find, persist
-from gameday.ledger.decisions import selector_change
+from gameday.ledger.decisions import selector_change, selector_text
 from gameday.ledger.entries import DeleteMade, SetConfig, SetContainer, SetReplicas, SetSelector, SetServicePorts
 
 if TYPE_CHECKING:
@@ -120,8 +120,7 @@ def leads_to(kube: Kube, namespace: str, service: str, selector: dict[str, str])
     endpoints = find(kube.core.read_namespaced_endpoints, service, namespace)
     if endpoints is None or not endpoints.subsets:
         return False
-    wanted = ",".join(f"{k}={v}" for k, v in selector.items())
-    pods = persist(kube.core.list_namespaced_pod, namespace, label_selector=wanted).items
+    pods = persist(kube.core.list_namespaced_pod, namespace, label_selector=selector_text(selector)).items
     addresses = {pod.status.pod_ip for pod in pods}
     return any(a.ip in addresses for subset in endpoints.subsets for a in subset.addresses or [])
 
@@ -131,8 +130,7 @@ def leads_to_all(kube: Kube, namespace: str, service: str, selector: dict[str, s
     endpoints = find(kube.core.read_namespaced_endpoints, service, namespace)
     subsets = (endpoints.subsets or []) if endpoints is not None else []
     held = {a.ip for subset in subsets for a in [*(subset.addresses or []), *(subset.not_ready_addresses or [])]}
-    wanted = ",".join(f"{k}={v}" for k, v in selector.items())
-    pods = persist(kube.core.list_namespaced_pod, namespace, label_selector=wanted).items
+    pods = persist(kube.core.list_namespaced_pod, namespace, label_selector=selector_text(selector)).items
     live = [pod for pod in pods if pod.metadata.deletion_timestamp is None and pod.status.phase == "Running"]
     return all(pod.status.pod_ip in held for pod in live)
 

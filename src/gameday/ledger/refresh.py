@@ -9,12 +9,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from gameday.kube import ApiException
-from gameday.ledger.calls import NOT_FOUND, persist
+from gameday.ledger import marks
+from gameday.ledger.calls import persist
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gameday.kube import Kube
 
 SEEN_S = 0.3
@@ -26,30 +24,19 @@ def look_again(kube: Kube, namespace: str, config_map: str, annotation: str, val
 
     Raises ApiException, when pods may not be patched for example, or a connection error.
     """
-    pods = [pod for pod in _pods(kube, namespace) if _mounts(pod, config_map)]
-    _annotate(kube, namespace, pods, annotation, value)
+    pods = persist(kube.core.list_namespaced_pod, namespace).items
+    _annotate(kube, namespace, [pod for pod in pods if _mounts(pod, config_map)], annotation, value)
 
 
 def clear(kube: Kube, namespace: str, annotation: str) -> None:
     """Take an annotation off every pod that has it, a moment after what it was there for was undone."""
-    pods = [pod for pod in _pods(kube, namespace) if annotation in (pod.metadata.annotations or {})]
-    _annotate(kube, namespace, pods, annotation, None)
+    _annotate(kube, namespace, marks.marked(kube, namespace, "annotations", annotation), annotation, None)
 
 
-def _annotate(kube: Kube, namespace: str, pods: Iterable[Any], annotation: str, value: str | None) -> None:
-    for number, pod in enumerate(pods):
-        if number == 0:
-            time.sleep(SEEN_S)
-        try:
-            body = {"metadata": {"annotations": {annotation: value}}}
-            persist(kube.core.patch_namespaced_pod, pod.metadata.name, namespace, body)
-        except ApiException as problem:
-            if problem.status != NOT_FOUND:  # it is gone, and the annotation with it
-                raise
-
-
-def _pods(kube: Kube, namespace: str) -> list[Any]:
-    return list(persist(kube.core.list_namespaced_pod, namespace).items)
+def _annotate(kube: Kube, namespace: str, pods: list[Any], annotation: str, value: str | None) -> None:
+    if pods:
+        time.sleep(SEEN_S)
+    marks.put(kube, namespace, pods, "annotations", annotation, value)
 
 
 def _mounts(pod: Any, config_map: str) -> bool:

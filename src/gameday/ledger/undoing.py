@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gameday.kube import ApiException, Kube
-from gameday.ledger import labels, nodes, objects, refresh
+from gameday.ledger import marks, nodes, objects, refresh
 from gameday.ledger.book import LEDGER_NAME, Ledger
 from gameday.ledger.calls import CONFLICT, REFUSED, LedgerError, persist, said, wait_until
 from gameday.ledger.decisions import Decision, decide
@@ -145,7 +145,8 @@ def _undo(  # noqa: C901, PLR0911  # a case for each operation
             refresh.clear(kube, namespace, operation.annotation)
             return ""
         case ClearLabel():
-            labels.clear(kube, namespace, operation.label)
+            pods = marks.marked(kube, namespace, "labels", operation.label)
+            marks.put(kube, namespace, pods, "labels", operation.label, None)
             return ""
         case Uncordon():
             return nodes.uncordon(kube, operation)

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.guard import is_gamedays
-from gameday.activities.settings import read_caps
-from gameday.allowlist import CONTROL
+from gameday.activities.settings import control_arguments, read_caps
 from gameday.cluster.selectors import SelectorError, matches
 from gameday.runner.errors import InvalidRequest
 
@@ -63,7 +62,7 @@ def pods_that_run(pods: Iterable[Any]) -> list[Labels]:
 
 def hits(experiment: Mapping[str, Any], pods: Sequence[Labels]) -> list[Hit]:
     """What each action of ours that selects pods would hit; those whose selector is filled in later are left out."""
-    caps = _caps(experiment)
+    caps = read_caps(control_arguments(experiment))
     found = []
     for activity in experiment.get("method") or []:
         provider = activity.get("provider") or {}
@@ -106,10 +105,3 @@ def _down(hit: Sequence[Labels], function: Any, arguments: Mapping[str, Any]) ->
     if function == "make_unready" and isinstance(share := arguments.get("share"), int | float):
         return min(math.ceil(round(share * len(hit), 6)), len(hit))
     return len(hit)
-
-
-def _caps(experiment: Mapping[str, Any]) -> Caps:
-    """The caps of the experiment's control, which lint has checked."""
-    providers = [control.get("provider") or {} for control in experiment.get("controls") or []]
-    arguments = next((one.get("arguments") for one in providers if one.get("module") == CONTROL), None)
-    return read_caps(arguments or {})
