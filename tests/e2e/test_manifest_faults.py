@@ -73,7 +73,10 @@ def test_a_wrong_template_is_proven_served_past_and_undone(kube: Kube, shop: str
     (entry,) = Ledger(kube, shop).entries()
     assert not manifests.is_effective_undone(kube, shop, entry)
     assert len(differences(before, snapshot(kube, shop))) > 1  # the template, and the ReplicaSet that keeps it
-    assert answers(host)
+    if kind == "lost-probe":  # nobody waits for such a pod: traffic reaches it before it listens, which is the fault
+        assert wait_until(lambda: answers(host), 10)
+    else:
+        assert answers(host)
     assert [(o["ok"], o["effective"]) for o in undo.revert_faults(shop)] == [(True, True)]
     assert recorded("fault-touched")[-1]["count"] >= 1
     assert differences(before, snapshot(kube, shop)) == []
