@@ -18,7 +18,7 @@ from gameday.toolkit import INSTEAD, LOOKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["CONTROL", "Allowance", "Refusal", "foreign_actions", "refusals", "why_refused"]
+__all__ = ["CONTROL", "Allowance", "Refusal", "activities_of", "foreign_actions", "refusals", "why_refused"]
 
 CONTROL = "gameday.activities.control"
 """The one control that needs no flag."""
@@ -97,10 +97,16 @@ def refusals(experiment: Mapping[str, Any], allowance: Allowance) -> list[Refusa
     return found
 
 
+def activities_of(experiment: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The name (without one, the place) and the provider of all that Chaos Toolkit might call, wherever it stands."""
+    for where, owner in _owners((), experiment, set()):
+        yield _name(where, owner), owner["provider"]
+
+
 def foreign_actions(experiment: Mapping[str, Any]) -> list[str]:
     """The names of the activities that act and are not ours: with no entry in the ledger, nothing is proven of them."""
     found = [
-        str(owner.get("name") or ".".join(map(str, where)))
+        _name(where, owner)
         for where, owner in _owners((), experiment, set())
         if where and where[0] in (*_LOOKS, "method", "rollbacks") and not _is_control(where) and _acts(owner)
     ]
@@ -160,6 +166,10 @@ def _allow(flag: str, variable: str) -> str:
 
 def _allow_module(module: str) -> str:
     return _allow(f"--allow-module {module}", f"{_MODULES}={module}")
+
+
+def _name(where: Where, owner: Mapping[str, Any]) -> str:
+    return str(owner.get("name") or ".".join(map(str, where)))
 
 
 def _acts(owner: Mapping[str, Any]) -> bool:

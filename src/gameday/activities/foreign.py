@@ -11,26 +11,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from gameday.allowlist import activities_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Look", "activities_of", "calls_others", "failed_rollbacks", "idle_actions", "violated_looks"]
+__all__ = ["Look", "calls_others", "failed_rollbacks", "idle_actions", "violated_looks"]
 
 _OURS = "gameday.activities."
 _HTTP_ERROR = 400
 
 
-def activities_of(experiment: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The name and the provider of everything that an experiment may call, its controls included."""
-    probes = (experiment.get("steady-state-hypothesis") or {}).get("probes") or []
-    places = (experiment.get("method"), experiment.get("rollbacks"), probes, experiment.get("controls"))
-    for activity in (one for place in places for one in place or []):
-        if "provider" in activity:
-            yield str(activity.get("name")), activity["provider"]
-
-
 def calls_others(experiment: Mapping[str, Any]) -> bool:
-    """Whether any activity could set what we do not know of."""
+    """Whether anything that Chaos Toolkit might call of it, wherever it stands, could set what we do not know of."""
     return not all(_is_ours(provider) for _, provider in activities_of(experiment))
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gameday.activities.foreign import activities_of, calls_others
+from gameday.activities.foreign import calls_others
+from gameday.allowlist import activities_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -75,9 +75,17 @@ def test_a_rollback_of_ours_is_told_by_the_ledger() -> None:
 def test_what_only_calls_ours_needs_no_look_at_the_objects() -> None:
     """Any other may have set what our ledger does not know."""
     ours = {"name": "a", "type": "action", "provider": OURS}
-    assert not calls_others({"method": [ours], "controls": [{"provider": {"module": "gameday.activities.control"}}]})
+    control = {"type": "python", "module": "gameday.activities.control"}
+    assert not calls_others({"method": [ours], "controls": [{"name": "c", "provider": control}]})
     for other in (THEIRS, PROCESS, {"type": "python", "module": "gameday.activities_of_others"}):
-        assert calls_others({"method": [ours], "rollbacks": [{**ours, "provider": other}]})
+        call = {"name": "b", "type": "probe", "provider": other}
+        for place in (
+            {"rollbacks": [call]},
+            {"steady-state-hypothesis": {"probes": [{**ours, "tolerance": call}]}},
+            {"configuration": {"x": call}},
+            {"method": [{**ours, "controls": [call]}]},
+        ):
+            assert calls_others({"method": [ours], **place}), place
 
 
 def test_a_look_that_was_not_content_is_remembered() -> None:

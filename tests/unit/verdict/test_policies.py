@@ -26,6 +26,8 @@ def test_an_action_that_sets_a_policy_is_named(func: str) -> None:
     assert policy_actions({"method": [OURS], "rollbacks": [deny]}) == [func]
     assert policy_actions({"method": [OURS], "steady-state-hypothesis": {"probes": [deny]}}) == [func]
     assert policy_actions({"method": [OURS], "controls": [deny]}) == [func]
+    assert policy_actions({"method": [{**OURS, "tolerance": deny}]}) == [func]
+    assert policy_actions({"configuration": {"x": deny}, "method": [OURS]}) == [func]
     assert func in PolicyWatch({"method": [OURS, deny]}).unproven(None, "shop")[0]
 
 
