@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from tests.e2e.realkube import RealKube
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take longest by its own word goes first, so that no file runs alone when the others are through."""
+    may_take: dict[Path, float] = {}
+    for item in items:
+        mark = item.get_closest_marker("timeout")
+        may_take[item.path] = max(may_take.get(item.path, 0), mark.args[0] if mark else 0)
+    items.sort(key=lambda item: -may_take[item.path])
+
+
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of the test's own."""

@@ -130,6 +130,24 @@ def test_what_a_killed_runner_made_is_named(real_cluster: RealKube, real_shop: s
         real_cluster.run(*shlex.split(line.partition(" over: ")[2]), "--wait=false")
 
 
+def test_each_client_of_a_network_fault_must_have_felt_it(real_cluster: RealKube, tmp_path: Path) -> None:
+    """Pods have addresses of their own here: those of web are seen to be slowed down, those of orders never ask."""
+    told = {"felt": "web", "unfelt": "orders"}
+    text = (realkube.PROJECT / "experiments" / "prime-day" / "slow-catalog-falls-back.yaml").read_text()
+    for name, client in told.items():
+        (tmp_path / f"{name}.yaml").write_text(
+            text.replace("jitter_ms: 200}", f"jitter_ms: 200, clients: app={client}}}")
+        )
+    files = [str(tmp_path / f"{name}.yaml") for name in told]
+    with pytest.raises(AssertionError, match="exit 3"):
+        real_cluster.run(
+            GAMEDAY, "run", *files, "--context", "realkube", "--report", str(tmp_path / "report"), timeout_s=400
+        )
+    said = journals(tmp_path / "report")
+    assert {name: one["verdict"] for name, one in said.items()} == {"felt": "passed", "unfelt": "inconclusive"}
+    assert "orders-" in said["unfelt"]["reason"]
+
+
 def kill_in_the_middle(options: list[str], report: Path) -> None:
     """Run an experiment (the first of `options`), and kill every process of it once its fault is in force."""
     command = [str(realkube.TOOLS / "realkube"), "exec", GAMEDAY, "run", *options, "--report", str(report)]
