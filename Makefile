@@ -9,7 +9,7 @@ ARGS ?=
 
 RECORDS := tests/contract/records
 
-.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube parity lint typecheck lock fuzz bench bench-pods bench-faultproxy statistics kills kills-real signals soak clean help
+.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube realkind parity lint typecheck lock fuzz bench bench-pods bench-faultproxy statistics kills kills-real signals soak clean help
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -41,7 +41,7 @@ else
 	@echo "contract with Kubernetes, on the embedded cluster"
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile tests/contract
 	@echo "end to end, three files at a time"
-	@$(BIN)/python -m pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "not realkube" tests/e2e
+	@$(BIN)/python -m pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "not realkube and not realkind" tests/e2e
 endif
 
 contract: clients ## what a client of the API can see, on the embedded cluster; ARGS='--cluster KUBECONFIG --image IMAGE' for another
@@ -69,6 +69,10 @@ clients: $(STAMP) ## the other versions of the Kubernetes client that the contra
 realkube: $(STAMP) ## the storefront on the real Kubernetes beside the checkout, where there is one (as root)
 	@$(BIN)/python -m tests.e2e.realkube # none here is a failure, not so many tests that are skipped
 	@$(BIN)/python -m pytest --quiet -m realkube tests/e2e
+
+realkind: $(STAMP) ## a node drained, on the real kind beside the checkout, where there is one (as root; five minutes)
+	@$(BIN)/python -m tests.e2e.realkind # none here is a failure, not so many tests that are skipped
+	@$(BIN)/python -m pytest --quiet -m realkind tests/e2e
 
 parity: $(STAMP) ## every experiment on the embedded and on the real cluster; writes docs/parity.md (half an hour); ARGS='--sample 1' for some
 	@$(BIN)/python -m tests.e2e.realkube $(BIN)/python -m tests.bench.parity --context realkube $(ARGS)

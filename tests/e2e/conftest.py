@@ -14,7 +14,7 @@ import pytest
 
 from gameday.kube import connect
 from gameday.ledger.calls import wait_until
-from tests.e2e import realkube
+from tests.e2e import realkind, realkube
 from tests.e2e.nobody import Nobody, somebody_else
 from tests.e2e.rows import Shops
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gameday.kube import Kube
+    from tests.e2e.realkind import RealKind
     from tests.e2e.realkube import RealKube
 
 
@@ -79,19 +80,17 @@ def real_cluster() -> Iterator[RealKube]:
 
 @pytest.fixture(scope="module")
 def real_shop(real_cluster: RealKube) -> Iterator[str]:
-    """A fresh namespace there with the whole storefront, ready, and open to experiments; its end is not waited for."""
+    """A fresh namespace there with the whole storefront, ready, and open to experiments."""
     name = f"shop-{uuid.uuid4().hex[:8]}"
-    real_cluster.kubectl("create", "namespace", name)
-    try:
-        real_cluster.kubectl("label", "namespace", name, "gameday.dev/allowed=true")
-        real_cluster.kubectl("apply", "-n", name, "-k", str(realkube.PROJECT / "k8s" / "overlays" / "plain"))
-        try:
-            real_cluster.wait_ready(name)
-        except AssertionError as error:
-            pytest.fail(f"{error}\n{real_cluster.kubectl('get', 'pods', '-n', name, '-o', 'wide')}")
+    with real_cluster.shop(name):
         yield name
-    finally:
-        real_cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def kind_cluster() -> Iterator[RealKind]:
+    """A real kind cluster with two workers and today's images, deleted at the end."""
+    with realkind.loaded() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

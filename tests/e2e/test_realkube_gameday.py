@@ -35,15 +35,6 @@ def journals(report: Path) -> dict[str, dict[str, Any]]:
     return {p.parent.name: json.loads(p.read_text())["gameday"] for p in report.glob("*/journal.json")}
 
 
-def objects(cluster: RealKube, namespace: str) -> dict[str, Any]:
-    """Everything that faults change, by kind and name: what users set of it, and pods' annotations."""
-    listed = json.loads(cluster.kubectl("get", "deploy,svc,cm,secret", "-n", namespace, "-o", "json"))["items"]
-    pods = json.loads(cluster.kubectl("get", "pods", "-l", "app=mailer", "-n", namespace, "-o", "json"))["items"]
-    kept = [o for o in listed if o["metadata"]["name"] != "gameday-ledger"]
-    found = {f"{o['kind']} {o['metadata']['name']}": (o.get("spec"), o.get("data")) for o in kept}
-    return found | {f"Pod {p['metadata']['name']}": p["metadata"].get("annotations") for p in pods}
-
-
 def test_a_game_day_in_fresh_namespaces_by_port_forward(real_cluster: RealKube, tmp_path: Path) -> None:
     """With nothing but the API a whole game day passes, on shop, mailbox, database and fault proxy; all is deleted."""
     options = ["--context", "realkube", "--reach", "port-forward", "--report", str(tmp_path)]
@@ -80,12 +71,12 @@ def test_a_port_forward_outlives_pods_and_tells_its_own_failures_from_theirs(
 def test_a_killed_runner_leaves_what_revert_restores(real_cluster: RealKube, real_shop: str, tmp_path: Path) -> None:
     """Killed with its experiment in the middle of a fault, in place: the ledger undoes all of it, on the pods too."""
     real_cluster.wait_ready(real_shop)
-    before = objects(real_cluster, real_shop)
+    before = real_cluster.objects(real_shop)
     where = ["--context", "realkube", "--namespace", real_shop]
     kill_in_the_middle(["no-gift-alert-without-a-registry", *where, "--without-guardian"], tmp_path)
-    assert objects(real_cluster, real_shop) != before
+    assert real_cluster.objects(real_shop) != before
     real_cluster.run(GAMEDAY, "revert", *where)
-    assert objects(real_cluster, real_shop) == before
+    assert real_cluster.objects(real_shop) == before
     assert "no fault is on record" in real_cluster.run(GAMEDAY, "ledger", *where)
 
 
@@ -94,13 +85,13 @@ def test_the_guardian_undoes_what_a_killed_runner_left(real_cluster: RealKube, r
     where = ["--context", "realkube", "--namespace", real_shop]
     real_cluster.run(GAMEDAY, "guardian", "install", *where)
     real_cluster.wait_ready(real_shop)
-    before = objects(real_cluster, real_shop)
+    before = real_cluster.objects(real_shop)
     try:
         for experiment in ("no-gift-alert-without-a-registry", "slow-catalog-falls-back"):
             kill_in_the_middle([experiment, *where], tmp_path / experiment)
             ends = time.monotonic() + 15
-            assert objects(real_cluster, real_shop) != before
-            while objects(real_cluster, real_shop) != before:
+            assert real_cluster.objects(real_shop) != before
+            while real_cluster.objects(real_shop) != before:
                 said = real_cluster.kubectl("logs", "deploy/gameday-guardian", "-n", real_shop)
                 assert time.monotonic() < ends, f"not restored within 15 s; the guardian: {said}"
         assert "no fault is on record" in real_cluster.run(GAMEDAY, "ledger", *where)
@@ -150,7 +141,7 @@ def test_each_client_of_a_network_fault_must_have_felt_it(real_cluster: RealKube
 
 def kill_in_the_middle(options: list[str], report: Path) -> None:
     """Run an experiment (the first of `options`), and kill every process of it once its fault is in force."""
-    command = [str(realkube.TOOLS / "realkube"), "exec", GAMEDAY, "run", *options, "--report", str(report)]
+    command = [realkube.TOOL.command, "exec", GAMEDAY, "run", *options, "--report", str(report)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as runner:
         await_fault(runner, report / options[0] / evidence.FILE_NAME)
         for process in [*reversed(descendants(runner.pid)), runner.pid]:

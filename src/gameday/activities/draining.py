@@ -22,7 +22,7 @@ from gameday.ledger.lease import GUARDIAN
 from gameday.ledger.nodes import cordon
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from gameday.kube import Kube
 
@@ -65,7 +65,7 @@ def drain_node(
     chosen = _choose(kube, namespace, node)
     name, uid = chosen.metadata.name, chosen.metadata.uid
     _check_guardian(kube, namespace, name)
-    pods = _pods_on(kube, namespace, name)
+    pods = staying(_pods_on(kube, namespace, name))
     check_hit(kube, namespace, len(pods))
     deployments = deployments_of(kube, namespace, pods)
     fault = Fault(kube, namespace, DRAINED)
@@ -91,8 +91,8 @@ def _empty(fault: Fault, node: str, eviction: Eviction, timeout_s: float) -> dic
             why = eviction.why_not_any() or "see kubectl describe pods"
             names = ", ".join(pod.metadata.name for pod in left)
             raise ActivityFailed(f"{DRAINED} {namespace}: {names} still on {node} after {timeout_s:g} s; {why}")
-        for pod in left:
-            if pod.metadata.deletion_timestamp is None and eviction(kube, namespace, pod) is not None:
+        for pod in staying(left):
+            if eviction(kube, namespace, pod) is not None:
                 evicted.append({"pod": pod.metadata.name, "uid": pod.metadata.uid})
                 result = result or fault.in_force(node=node, first_evicted=evicted[0])
                 fault.touched(len(evicted), uids=[one["uid"] for one in evicted])
@@ -137,6 +137,11 @@ def _pods_on(kube: Kube, namespace: str, node: str) -> list[Any]:
     """The namespace's pods on a node that have not ended, Gameday's own left out."""
     pods = persist(kube.core.list_namespaced_pod, namespace, field_selector=f"spec.nodeName={node}").items
     return [pod for pod in pods if not is_over(pod) and not is_gamedays(pod.metadata.labels or {})]
+
+
+def staying(pods: Iterable[Any]) -> list[Any]:
+    """Those that nobody has told to end: the others leave by themselves, and are not a drain's. Pure."""
+    return [pod for pod in pods if pod.metadata.deletion_timestamp is None]
 
 
 def _check_guardian(kube: Kube, namespace: str, node: str) -> None:

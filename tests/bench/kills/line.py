@@ -36,8 +36,9 @@ class Write:
     path: str
 
     def __str__(self) -> str:
-        """`PATCH configmaps/gameday-ledger`: what is between the namespace and the query."""
-        return f"{self.method} {self.path.partition('?')[0].partition('/namespaces/')[2].partition('/')[2]}"
+        """`PATCH configmaps/gameday-ledger`: what is between the namespace and the query; all of it without one."""
+        path = self.path.partition("?")[0]
+        return f"{self.method} {path.partition('/namespaces/')[2].partition('/')[2] or path}"
 
 
 class Line:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import yaml
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
     from tests.bench.kills.line import Write
 
-__all__ = ["Point", "draw", "shortened"]
+__all__ = ["Moment", "Point", "draw", "shortened"]
 
-Moment = tuple[int, When]
+_Moment = tuple[int, When]
 
 BASELINE_S, WINDOW_S, ERROR_RATE = 1.5, 1.0, 0.9
 
@@ -40,11 +41,26 @@ class Point:
         return write.number == self.number and when == self.when
 
 
+@dataclass(frozen=True)
+class Moment(Point):
+    """A point by what is written, where nobody has counted: `number` is that of the write among those that match."""
+
+    what: str = ""
+    """A regular expression, of `PATCH /api/v1/nodes/worker`."""
+    _matched: list[int] = field(default_factory=list, repr=False, compare=False)
+
+    def hit(self, write: Write, when: When) -> bool:
+        """Whether this write, on its way there or back, is the moment. Each must be asked about when it is sent."""
+        if when == "sent" and re.search(self.what, f"{write.method} {write.path}"):
+            self._matched.append(write.number)
+        return when == self.when and self._matched[self.number - 1 : self.number] == [write.number]
+
+
 def draw(writes: Mapping[str, Sequence[Write]], count: int, seed: int) -> list[Point]:
     """`count` moments, the experiments in turn; of each all moments in random order before any comes again. Pure."""
     rng = random.Random(seed)
     names = sorted(writes)
-    left: dict[str, list[Moment]] = {name: [] for name in names}
+    left: dict[str, list[_Moment]] = {name: [] for name in names}
     points = []
     for turn in range(count):
         name = names[turn % len(names)]
@@ -54,8 +70,8 @@ def draw(writes: Mapping[str, Sequence[Write]], count: int, seed: int) -> list[P
     return points
 
 
-def _shuffled(writes: Sequence[Write], rng: random.Random) -> list[Moment]:
-    moments: list[Moment] = [(w.number, "sent") for w in writes] + [(w.number, "answered") for w in writes]
+def _shuffled(writes: Sequence[Write], rng: random.Random) -> list[_Moment]:
+    moments: list[_Moment] = [(w.number, "sent") for w in writes] + [(w.number, "answered") for w in writes]
     rng.shuffle(moments)
     return moments
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from gameday.activities.draining import takes_pods
 from gameday.activities.targets import is_available
 from gameday.activities.templates import config_sha256, reports
 from gameday.kube import connect
@@ -71,6 +72,7 @@ class Shop:
         named = next(one["context"] for one in config["contexts"] if one["name"] == context)
         self._cluster = next(one["cluster"] for one in config["clusters"] if one["name"] == named["cluster"])
         self._user = next(one["user"] for one in config["users"] if one["name"] == named["user"])
+        self._nodes = self._open_nodes()
         self._count = 0
 
     def survey(self, file: Path) -> list[Write]:
@@ -101,7 +103,7 @@ class Shop:
         return len(Ledger(self.kube, NAMESPACE).entries())
 
     def left(self, before: dict[str, Any]) -> tuple[str, ...]:
-        """What is not as it was before, ledger and pods' annotations and labels included."""
+        """What is not as it was before, ledger, nodes, and pods' annotations and labels included."""
         try:
             entries, broken = Ledger(self.kube, NAMESPACE).read()
         except LedgerError as problem:
@@ -119,7 +121,8 @@ class Shop:
             for key in pod.metadata.labels or {}
             if key.startswith(ClearLabel.prefix)
         ]
-        return (*held, *marked, *differences(before, self.snapshot()))
+        shut = [f"node {name} takes no pods" for name in sorted(self._nodes - self._open_nodes())]
+        return (*held, *marked, *shut, *differences(before, self.snapshot()))
 
     def serves(self) -> bool:
         """Whether Deployments are available, the mailer runs by its true ConfigMap, the home page is no fallback."""
@@ -132,6 +135,9 @@ class Shop:
             )
         except OSError:
             return False
+
+    def _open_nodes(self) -> set[str]:
+        return {node.metadata.name for node in self.kube.core.list_node().items if takes_pods(node)}
 
     def _certificate(self, report: Path) -> tuple[str, str] | None:
         """The files of the user's certificate and key, if it has one: the line speaks to the server in its name."""

@@ -9,7 +9,7 @@ from tests.bench.kills import signals
 from tests.bench.kills.interruption import BEGINS_S, Stopped, how
 from tests.bench.kills.line import Write
 from tests.bench.kills.matrix import Matrix
-from tests.bench.kills.points import Point, draw
+from tests.bench.kills.points import Moment, Point, draw
 from tests.bench.kills.report import page
 from tests.bench.kills.trial import OBJECTS_S, Result, takes_guardian
 
@@ -62,3 +62,21 @@ def test_the_page_of_interruptions_tells_of_an_undo_that_began_too_late() -> Non
     text = signals.page(Matrix([], WRITES, [fine, undoing, late]), "x", 60.0)
     assert "| SIGINT to the runner | 3 | 1 | 1 | 1.00, 1.50 | 1.00, 1.00 | 2.00, 2.00 | 1 |" in text
     assert "no index.html; undo began after 1.5 s, at most 1 s" in text
+
+
+def test_a_moment_counts_the_writes_that_it_asks_for() -> None:
+    """The second eviction is one, however many writes came before it; it is hit once, on its way there or back."""
+    pods = "/api/v1/namespaces/shop/pods"
+    writes = [
+        Write(n, "POST", f"{pods}/{name}") for n, name in enumerate(("a/eviction", "b", "c/eviction", "d/eviction"))
+    ]
+    for when in ("sent", "answered"):
+        moment = Moment("a", 2, when, turn=0, what="POST .*/eviction")
+        hits = [(w.number, at) for w in writes for at in ("sent", "answered") if moment.hit(w, at)]
+        assert hits == [(2, when)]
+
+
+def test_a_write_is_told_by_its_path_in_its_namespace_or_by_all_of_it() -> None:
+    """A node is in none."""
+    assert str(Write(1, "PATCH", LEDGER)) == "PATCH configmaps/gameday-ledger"
+    assert str(Write(1, "PATCH", "/api/v1/nodes/n?x=1")) == "PATCH /api/v1/nodes/n"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from kubernetes.client import V1Node, V1NodeCondition, V1NodeSpec, V1NodeStatus, V1Taint
+from kubernetes.client import V1Node, V1NodeCondition, V1NodeSpec, V1NodeStatus, V1ObjectMeta, V1Pod, V1Taint
 
-from gameday.activities.draining import company_refused, takes_pods
+from gameday.activities.draining import company_refused, staying, takes_pods
 
 
 def node(*, ready: str = "True", cordoned: bool | None = None, taint: str | None = None) -> V1Node:
@@ -31,6 +32,13 @@ def node(*, ready: str = "True", cordoned: bool | None = None, taint: str | None
 def test_which_nodes_take_pods(one: V1Node, takes: bool) -> None:  # noqa: FBT001
     """Ready, not cordoned, and with no taint that keeps pods away."""
     assert takes_pods(one) is takes
+
+
+def test_a_pod_that_is_on_its_way_out_is_not_the_drains() -> None:
+    """It counts neither for the caps nor as one that was hit, however long it lingers."""
+    ended = datetime(2026, 11, 28, tzinfo=UTC)
+    pods = [V1Pod(metadata=V1ObjectMeta(name=name, deletion_timestamp=at)) for name, at in (("a", None), ("b", ended))]
+    assert [pod.metadata.name for pod in staying(pods)] == ["a"]
 
 
 def experiment(*functions: str) -> dict[str, Any]:
