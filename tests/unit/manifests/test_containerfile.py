@@ -17,7 +17,7 @@ from gameday.runner.rendering import STOREFRONT, Renderer
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "src" / "gameday"
-IMPORTED_AS = {"dkim": "dkimpy", "yaml": "pyyaml"}
+IMPORTED_AS = {"dkim": "dkimpy", "prometheus_client": "prometheus-client", "yaml": "pyyaml"}
 #: Come with jinja2 and kubernetes, which cannot do without.
 BROUGHT_ALONG = {"markupsafe", "urllib3"}
 
