@@ -32,23 +32,6 @@ select id from given
 """
 
 
-async def open_registry(request: web.Request) -> web.Response:
-    """``POST /registries`` with {"email"}: 201, or 200 when the customer has one."""
-    service.read_idempotency_key(request)
-    email = fields.email(await service.read_json(request))
-    async with request.app[DATABASE].connection() as connection:
-        cursor = await connection.execute("select id from customers where email = %s", (email,))
-        owner = await cursor.fetchone()
-        if owner is None:
-            raise Problem(422, "no such customer")
-        cursor = await connection.execute("select id from registries where owner_id = %s", (owner["id"],))
-        if known := await cursor.fetchone():
-            return web.json_response({"registry": known["id"]}, status=200)
-        registry = uuid.uuid4().hex[:12]
-        await connection.execute("insert into registries (id, owner_id) values (%s, %s)", (registry, owner["id"]))
-    return web.json_response({"registry": registry}, status=201)
-
-
 async def show_registry(request: web.Request) -> web.Response:
     """``GET /registries/{rid}``: whose it is and its latest 100 gifts; the owner's address stays here."""
     registry = request.match_info["rid"]
@@ -128,7 +111,6 @@ def build() -> web.Application:
     attach(app, "registry")
     registry = "/registries/" + fields.route("rid")
     app.router.add_get(registry, show_registry)
-    app.router.add_post("/registries", open_registry)
     app.router.add_get(registry + "/gifts/{gid}", show_gift)
     app.router.add_post(registry + "/gifts", give)
     return app

@@ -20,7 +20,7 @@ SQL = ROOT / "k8s" / "base" / "files" / "db"
 MAILER_FILES = ROOT / "k8s" / "base" / "files" / "mailer"
 DKIM = ROOT / "k8s" / "base" / "files" / "mailer-dkim"
 START_S = 20.0
-SERVICES = ("db", "catalog", "cart", "orders", "registry", "postbox", "mailer", "web", "members")
+SERVICES = ("db", "catalog", "cart", "orders", "registry", "postbox", "mailer", "web")
 
 
 @dataclass

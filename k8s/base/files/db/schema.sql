@@ -86,22 +86,3 @@ create table mails_sent (
     sent_at   timestamptz not null default now(),
     primary key (template, event_id, recipient)
 );
-
-create table members (
-    id              uuid primary key,
-    email           text not null unique,
-    name            text not null,
-    lang            text not null,
-    idempotency_key text not null unique,
-    created_at      timestamptz not null default now()
-);
-
-create table reviews (
-    id              uuid primary key,
-    product_id      text not null references products,
-    author          text not null,
-    stars           integer not null check (stars between 1 and 5),
-    text            text not null,
-    idempotency_key text not null unique,
-    created_at      timestamptz not null default now()
-);
