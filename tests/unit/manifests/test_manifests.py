@@ -16,7 +16,7 @@ import yaml
 
 K8S = Path(__file__).parents[3] / "k8s"
 OVERLAYS = ["embedded", "plain", "kind"]
-SERVICES = ["edge", "web", "catalog", "cart", "orders", "registry", "mailer", "postbox", "db"]
+SERVICES = ["edge", "web", "catalog", "cart", "orders", "registry", "members", "mailer", "postbox", "db"]
 #: What each weakness changes: where (Deployment, container, variable) and to what; None for replicas.
 WEAKNESSES: dict[str, dict[tuple[str, str, str], Any]] = {
     "no-error-page": {("edge", "render", "EDGE_ERROR_PAGE"): "off"},
@@ -30,6 +30,8 @@ WEAKNESSES: dict[str, dict[tuple[str, str, str], Any]] = {
         ("web", "web", "WEB_RETRIES"): "off",
         ("edge", "render", "EDGE_RETRIES"): "off",
     },
+    "no-idempotency-key": {("orders", "orders", "ORDERS_IDEMPOTENCY"): "off"},
+    "no-outbox": {("orders", "orders", "ORDERS_OUTBOX"): "off"},
     "no-deadline": {("web", "web", "WEB_CATALOG_DEADLINE_S"): "off"},
     "no-event-join": {("mailer", "mailer", "MAILER_EVENT_JOIN"): "off"},
     "lenient-templates": {("mailer", "mailer", "MAILER_STRICT_TEMPLATES"): "off"},
@@ -71,9 +73,9 @@ def settings(folder: Path) -> dict[tuple[str, str, str], Any]:
 
 @pytest.mark.parametrize("folder", ["base", *(f"overlays/{o}" for o in OVERLAYS)])
 def test_everything_is_there_and_in_order(folder: str) -> None:
-    """Nine Services and nine Deployments, Services first: a pod is told of those only that exist before it."""
+    """Ten Services and ten Deployments, Services first: a pod is told of those only that exist before it."""
     kinds = [o["kind"] for o in rendered(K8S / folder)]
-    assert (kinds.count("Service"), kinds.count("Deployment")) == (9, 9)
+    assert (kinds.count("Service"), kinds.count("Deployment")) == (10, 10)
     assert max(i for i, k in enumerate(kinds) if k != "Deployment") < kinds.index("Deployment")
     assert sorted(deployments(K8S / folder)) == sorted(SERVICES)
 

@@ -59,7 +59,7 @@ def build() -> web.Application:
         app[STORE] = MemoryStore()
     elif kept_in == "database":
         app = service.application("cart", ready=database_answers)
-        attach(app, "cart")
+        attach(app, "cart", migrates=True)
         app[STORE] = DatabaseStore(app[DATABASE])
     else:
         raise settings.SettingError(f"environment variable CART_STORE is {kept_in!r}; expected database or memory")

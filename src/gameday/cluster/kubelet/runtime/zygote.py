@@ -39,7 +39,7 @@ from typing import Any
 
 WARM_MODULES = (
     "aiohttp", "aiohttp.web", "aiosmtpd.controller", "aiosmtpd.smtp", "asyncio", "dkim", "email.message", "html",
-    "jinja2", "json", "logging", "psycopg", "smtplib", "ssl", "urllib.request", "uuid", "yaml",
+    "jinja2", "json", "logging", "prometheus_client", "psycopg", "smtplib", "ssl", "urllib.request", "uuid", "yaml",
 )  # fmt: skip
 """What the storefront's services spend their start-up on; one that is missing is skipped."""
 
