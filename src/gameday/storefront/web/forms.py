@@ -1,5 +1,6 @@
 """Requests with a body: JSON from programs, forms from browsers."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,12 +44,15 @@ def is_form(request: web.Request) -> bool:
 
 
 async def read_body(request: web.Request) -> dict[str, Any]:
-    """The fields of the body; of a form they are text, save those that are NUMBERS. Raises Problem 400."""
+    """The fields of the body; of a form they are text, save those that are NUMBERS. Raises Problem 400 or 408."""
     if not is_form(request):
         return await service.read_json(request)
     try:
-        posted = await request.post()
-    except ValueError:  # a multipart body that is cut short
+        async with asyncio.timeout(service.BODY_S):
+            posted = await request.post()
+    except TimeoutError:
+        raise Problem(408, "the form did not arrive in time", headers={"Connection": "close"}) from None
+    except (ValueError, web.RequestPayloadError):
         raise Problem(400, "the form cannot be read") from None
     body: dict[str, Any] = {name: value for name, value in posted.items() if isinstance(value, str)}
     for name in NUMBERS:

@@ -2,7 +2,6 @@
 
 import re
 from functools import partial
-from typing import Any
 
 from aiohttp import web
 
@@ -22,7 +21,10 @@ GIFT: Readers = {
     "from": partial(fields.line, name="from", longest=LONGEST_NAME),
     "message": partial(fields.line, name="message", longest=LONGEST_MESSAGE, required=False),
 }
-OWNER: Readers = {"owner": partial(fields.email, name="owner")}
+OWNER: Readers = {
+    "owner": partial(fields.email, name="owner"),
+    "registry_name": partial(fields.line, name="registry_name", longest=LONGEST_NAME, required=False),
+}
 
 
 async def find_registry(request: web.Request) -> web.StreamResponse:
@@ -40,12 +42,13 @@ async def find_registry(request: web.Request) -> web.StreamResponse:
 
 
 async def start_registry(request: web.Request) -> web.StreamResponse:
-    """``POST /registry`` with a customer's address as `owner`: 201 with the registry, or 303 to it for a form."""
+    """``POST /registry`` with a customer's address as `owner` and a `registry_name`: 201 with the registry, or 303 to it for a form."""
     body = await read_body(request)
     sheet = read_sheet(request, body, OWNER, key=read_key(request, body))
     if not sheet.wrong:
+        wanted = {"email": sheet.said["owner"], "name": sheet.said["registry_name"]}
         try:
-            answer = await ask(request, Call("registry", "/registries", "POST", _named(sheet), sheet.key))
+            answer = await ask(request, Call("registry", "/registries", "POST", wanted, sheet.key))
         except Problem as problem:
             if problem.status not in {404, UNPROCESSABLE} or not is_form(request):
                 raise
@@ -55,10 +58,6 @@ async def start_registry(request: web.Request) -> web.StreamResponse:
                 return see(f"/registry/{answer.body['registry']}")
             return web.json_response(answer.body, status=answer.status)
     return page(request, "find", {"sheet": sheet, "product": ""}, status=sheet.status)
-
-
-def _named(sheet: Sheet) -> dict[str, Any]:
-    return {"email": sheet.said["owner"]}
 
 
 async def show_registry(request: web.Request) -> web.StreamResponse:

@@ -46,28 +46,21 @@ class Goods:
         return picture(self.id, self.english, self.name)
 
 
-def read(product: dict[str, Any], lang: str, deals: dict[str, int] | None = None) -> Goods:
-    """From what the catalog says of it; `deals` are the prices of the day's deals, where it does not say them."""
+def read(product: dict[str, Any], lang: str) -> Goods:
+    """From what the catalog says of it; only a deal of the day has a `deal_cents`."""
     return Goods(
         id=product["id"],
         name=product["name"][lang],
         english=product["name"]["en"],
         description=(product.get("description") or {}).get(lang) or "",
         price_cents=product["price_cents"],
-        deal_cents=product.get("deal_cents", (deals or {}).get(product["id"])),
+        deal_cents=product.get("deal_cents"),
         rating=product.get("rating"),
         reviews=product.get("reviews") or 0,
     )
 
 
-async def deal_prices(request: web.Request) -> dict[str, int]:
-    """What the day's deals cost, by product; empty when the catalog does not say so in time."""
-    found = await ask_if_quick(request, "catalog", "/deals")
-    return {deal["id"]: deal["deal_cents"] for deal in (found or {}).get("deals", []) if deal.get("deal_cents")}
-
-
 async def known_goods(request: web.Request, products: Iterable[str], lang: str) -> dict[str, Goods]:
     """Those of the products that the catalog tells of in time, by id."""
     calls = (ask_if_quick(request, "catalog", f"/products/{product}") for product in products)
-    deals, *found = await asyncio.gather(deal_prices(request), *calls)
-    return {product["id"]: read(product, lang, deals) for product in found if product}
+    return {product["id"]: read(product, lang) for product in await asyncio.gather(*calls) if product}

@@ -146,6 +146,12 @@ _SAID: dict[str, tuple[str, str]] = {
     "start_registry": ("Start your own", "Créer la vôtre"),
     "owner_hint": ("The address that you are a customer with.", "L’adresse avec laquelle vous êtes client."),
     "owner_error": ("We know no customer with this address.", "Nous ne connaissons aucun client avec cette adresse."),
+    "registry_name": ("A name for it", "Un nom pour elle"),
+    "registry_name_hint": (
+        "If you like, such as For our third.",
+        "Si vous le souhaitez, par exemple Pour le petit troisième.",
+    ),
+    "registry_name_error": ("Please use 80 characters at most.", "Merci d’utiliser 80 caractères au plus."),
     "start": ("Start a registry", "Créer une liste"),
     # Membership.
     "club": ("The club of The Little Shop", "Le club de La Petite Boutique"),

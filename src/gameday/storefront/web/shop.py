@@ -51,15 +51,14 @@ async def show_product(request: web.Request) -> web.StreamResponse:
 async def product_page(
     request: web.Request, product: str, *, addition: Sheet | None = None, review: Sheet | None = None
 ) -> web.Response:
-    """A product with its price of the day and its reviews; both can be missing. The sheets are shown again."""
-    answer, deals, found = await asyncio.gather(
+    """A product with its reviews, which can be missing. The sheets are shown again."""
+    answer, found = await asyncio.gather(
         ask(request, Call("catalog", f"/products/{product}")),
-        goods.deal_prices(request),
         ask_if_quick(request, "catalog", f"/products/{product}/reviews"),
     )
     addition, review = addition or Sheet(), review or Sheet()
     values = {
-        "product": goods.read(answer.body, language(request), deals),
+        "product": goods.read(answer.body, language(request)),
         "reviews": found["reviews"] if found else None,
         "addition": addition,
         "review": review,
