@@ -50,14 +50,15 @@ class Chromium:
 
     def __init__(self) -> None:
         self._folder = tempfile.mkdtemp(prefix="gameday-chromium-")
+        self._log = Path(self._folder, "log")
         there_in, self._out = _pipe()
         self._in, there_out = _pipe()
         found = program()
         assert found, why_not()
         sandbox = ("--no-sandbox",) if os.getuid() == 0 else ()  # its sandbox refuses to work as root
         argv = [found, *FLAGS, *sandbox, f"--user-data-dir={self._folder}", "about:blank"]
-        self._log = Path(self._folder, "log").open("wb")
-        streams = [(os.POSIX_SPAWN_DUP2, self._log.fileno(), stream) for stream in (1, 2)]
+        log = (os.POSIX_SPAWN_OPEN, 1, str(self._log), os.O_CREAT | os.O_WRONLY, 0o600)
+        streams = [log, (os.POSIX_SPAWN_DUP2, 1, 2)]
         pipes = [(os.POSIX_SPAWN_DUP2, there_in, 3), (os.POSIX_SPAWN_DUP2, there_out, 4)]
         self._pid = os.posix_spawn(found, argv, os.environ, file_actions=streams + pipes, setpgroup=0)
         os.close(there_in)
@@ -72,7 +73,6 @@ class Chromium:
         os.killpg(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
         os.close(self._in)
-        self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def call(self, method: str, session: str | None = None, **params: Any) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Chromium:
             ready, _, _ = select.select([self._in], [], [], max(0.0, until - time.monotonic()))
             got = os.read(self._in, 1 << 20) if ready else b""
             if not got:
-                said = Path(self._folder, "log").read_text(errors="replace")[-300:] if ready else ""
+                said = self._log.read_text(errors="replace")[-300:] if ready else ""
                 raise BrowserError(f"{what}: no answer within {PATIENCE_S:g} s {' '.join(said.split())}")
             self._buffer += got
         said_bytes, _, self._buffer = self._buffer.partition(b"\0")
@@ -128,7 +128,7 @@ class Chromium:
             for domain in ("Page", "Runtime", "Network", "Log"):
                 made.call(f"{domain}.enable")
             made.call("Network.setExtraHTTPHeaders", headers={"Accept-Language": language})
-            narrow = width < 600  # noqa: PLR2004
+            narrow = width < 600
             made.call(
                 "Emulation.setDeviceMetricsOverride",
                 width=width, height=height, deviceScaleFactor=1, mobile=narrow,
