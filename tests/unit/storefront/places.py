@@ -1,13 +1,16 @@
 """Every page of the shop, as the tests of the pages visit them."""
 
 import asyncio
+import re
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
-from .stage import Reply, Stage, Visitor
+from gameday.storefront.edge.pages import render_pages
+
+from .stage import ROOT, Reply, Stage, Visitor
 
 PAGES = (
     "home", "product", "cart", "empty cart", "checkout", "nothing to check out", "confirmation", "find", "registry",
@@ -100,3 +103,11 @@ def places(stage: Stage, tired: str) -> dict[str, Place]:
             return await _places(Visitor(session), stage, tired)
 
     return asyncio.run(_run())
+
+
+def edge_page(lang: str) -> str:
+    """The error page that edge shows in place of a failed one, as a browser gets it."""
+    bodies = [page.body for page in render_pages(ROOT / "k8s" / "base" / "files" / "edge")]
+    html = next(body for body in bodies if f'<html lang="{lang}">' in body and 'data-page="error"' in body)
+    filled = re.sub(r"%REQ\([\w-]+\)%", "5a9e3f0c-7c1d-4f6e-9b7a-1f2d3c4b5a69", html)
+    return re.sub(r"%[A-Z_]+%", "503", filled).replace("%%", "%")

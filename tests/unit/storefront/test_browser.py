@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from gameday.storefront.edge.pages import REQUEST_ID_OPERATOR, render_pages
 from gameday.storefront.web.phrases import LANGUAGES, PHRASES
 from tests.axe import AxeUnavailableError, source
 from tests.chromium import Chromium, Tab
 
-from .places import PAGES, Place
-from .stage import ROOT, Stage
+from .places import PAGES, Place, edge_page
+from .stage import Stage
 
 BAD = {"serious", "critical"}
 both_languages = pytest.mark.parametrize("lang", LANGUAGES)
@@ -67,16 +66,9 @@ def test_axe_has_nothing_serious_to_say(
 def test_axe_has_nothing_serious_to_say_of_the_error_page(chromium: Chromium, axe: str, lang: str, how: str) -> None:
     """Nor does the page that edge shows in place of a failed one."""
     with chromium.tab(dark=how == "dark") as tab:
-        tab.show(error_page(lang))
+        tab.show(edge_page(lang))
         assert tab.evaluate("document.querySelector('main').dataset.page") == "error"
         assert _complaints(tab, axe) == []
-
-
-def error_page(lang: str) -> str:
-    """Edge's error page, as a browser gets it."""
-    pages = render_pages(ROOT / "k8s" / "base" / "files" / "edge")
-    html = next(page.body for page in pages if page.name == f"{lang}-html")
-    return html.replace(REQUEST_ID_OPERATOR, "5a9e3f0c-7c1d-4f6e-9b7a-1f2d3c4b5a69").replace("%%", "%")
 
 
 def test_axe_does_complain_of_a_bad_page(chromium: Chromium, axe: str) -> None:

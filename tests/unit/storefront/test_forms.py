@@ -153,6 +153,14 @@ def test_a_form_of_another_site_is_refused(stage: Stage, headers: dict[str, str]
     assert cart.json["items"][0]["quantity"] == (7 if status == 303 else 2)
 
 
+def test_the_one_click_of_a_mail_may_come_from_anywhere(stage: Stage) -> None:
+    """RFC 8058: a mail program, a webmail too, sends it by itself, so no page of ours is where it comes from."""
+    headers = {"Origin": "http://webmail.example"}
+    body = {"List-Unsubscribe": "One-Click"}
+    url = f"{stage.url('web')}/unsubscribe/{uuid.uuid4().hex}"
+    assert play(lambda visit: visit("POST", url, data=body, headers=headers)).status != 403
+
+
 def test_a_form_that_was_wrong_keeps_its_key(shop_pages: dict[str, Place]) -> None:
     """The form that is shown again has the key that it came with: corrected and sent twice it counts once."""
     place = shop_pages["wrong membership"]

@@ -88,7 +88,7 @@ def _quoted(payload: str) -> str:
 
 
 @pytest.mark.parametrize("policy", ["in force", "ignored"])
-def test_no_script_runs_in_a_real_browser(chromium: Chromium, written: dict[str, tuple[str, ...]], policy: str) -> None:
+def test_no_script_runs_in_a_browser(chromium: Chromium, written: dict[str, tuple[str, ...]], policy: str) -> None:
     """No payload is run, hovered over or clicked, whether the browser minds the policy or not: text it is to both."""
     with chromium.tab() as tab:
         tab.call("Page.setBypassCSP", enabled=policy == "ignored")

@@ -42,7 +42,7 @@ async def find_registry(request: web.Request) -> web.StreamResponse:
 
 
 async def start_registry(request: web.Request) -> web.StreamResponse:
-    """``POST /registry`` with a customer's address as `owner` and a `registry_name`: 201 with the registry, or 303 to it for a form."""
+    """``POST /registry`` with the address of a customer as `owner` and a `registry_name`: 201, or 303 for a form."""
     body = await read_body(request)
     sheet = read_sheet(request, body, OWNER, key=read_key(request, body))
     if not sheet.wrong:

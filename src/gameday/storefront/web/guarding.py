@@ -4,6 +4,8 @@ A form of another site can neither buy nor give in a visitor's name: the cookies
 without a cart; a browser says where a form is from (Origin or, without one, Sec-Fetch-Site), and what is from
 elsewhere is refused with 403; and each form has a key of its own. Programs send neither header and are let in: they
 bring no cookies of anybody's. The scheme is not compared, for TLS may end before this shop.
+
+One POST may come from anywhere: the one-click unsubscription of a mail (RFC 8058), whose token says who it is.
 """
 
 from urllib.parse import urlsplit
@@ -16,12 +18,13 @@ from gameday.storefront.web import cookies
 from gameday.storefront.web.phrases import LANGUAGES
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+FROM_ANYWHERE = "/unsubscribe/"
 
 
 @web.middleware
 async def refuse_strangers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer a change that another site asks for with 403."""
-    if request.method not in SAFE and not _is_ours(request):
+    if not (request.method in SAFE or request.path.startswith(FROM_ANYWHERE) or _is_ours(request)):
         raise Problem(403, "this request comes from another site")
     return await handler(request)
 
