@@ -96,7 +96,8 @@ def test_no_script_runs_in_a_browser(chromium: Chromium, written: dict[str, tupl
             tab.open(url)
             tab.evaluate(
                 "for (const e of document.querySelectorAll('main *'))"
-                " for (const kind of ['mouseover', 'focus', 'toggle', 'load', 'error']) e.dispatchEvent(new Event(kind))"
+                " for (const kind of ['mouseover', 'focus', 'toggle', 'load', 'error'])"
+                " e.dispatchEvent(new Event(kind))"
             )
             assert tab.evaluate("window.ran") is None, url
             said = " ".join(tab.evaluate("document.body.textContent").split())
