@@ -45,6 +45,24 @@ def test_a_quantity_can_be_changed_and_taken_out(stage: Stage) -> None:
     assert left == [{"product": "p001", "quantity": 5}]
 
 
+@pytest.mark.parametrize("store", ["database", "memory"])
+def test_wherever_a_cart_is_kept_it_is_changed_alike(stage: Stage, store: str) -> None:
+    """A quantity is set, set again, set to none; a product that is not in the cart stays out; no cart is a 404."""
+    cart = uuid.uuid4().hex
+
+    async def scene(visit: Visitor) -> list[Any]:
+        carts, key = f"{pod.url}/carts", {"Idempotency-Key": uuid.uuid4().hex}
+        body = {"product": "p001", "quantity": 1, "create": True}
+        await visit("POST", f"{carts}/{cart}/items", json=body, headers=key)
+        changes = [(cart, "p001", 9), (cart, "p002", 3), (cart, "p001", 0), (cart, "p001", 2), ("0" * 32, "p001", 1)]
+        said = [await visit("PUT", f"{carts}/{c}/items/{p}", json={"quantity": n}) for c, p, n in changes]
+        return [reply.json["items"] if reply.status == 200 else reply.status for reply in said]
+
+    with stage.start("cart", stage.spare_host(), CART_STORE=store) as pod:
+        nine = [{"product": "p001", "quantity": 9}]
+        assert play(scene) == [nine, nine, [], [], 404]
+
+
 @pytest.mark.parametrize("quantity", [-1, 100, 1.5, "2", True, None])
 def test_a_quantity_that_makes_no_sense_changes_nothing(stage: Stage, quantity: Any) -> None:
     """Anything but a whole number from 0 to 99 is a 422."""
