@@ -45,6 +45,18 @@ def test_a_quantity_can_be_changed_and_taken_out(stage: Stage) -> None:
     assert left == [{"product": "p001", "quantity": 5}]
 
 
+@pytest.mark.parametrize("cart", ["0" * 32, "../orders", "x"])
+@pytest.mark.parametrize("path", ["/cart", "/checkout"])
+def test_a_cart_that_is_gone_is_an_empty_one(stage: Stage, cart: str, path: str) -> None:
+    """A cookie of long ago is no fault of the visitor's: the page is there, and the cart is forgotten."""
+    cookie = {"Cookie": f"cart={cart}; count=3"}
+    reply = play(lambda visit: visit("GET", stage.url("web") + path, headers={**HTML, **cookie}))
+    assert reply.status == 200
+    assert PHRASES["en"]["cart_empty"] in reply.text
+    assert 'class="count"' not in reply.text or path != "/cart"
+    assert path != "/cart" or reply.headers["set-cookie"].startswith("count=")
+
+
 @pytest.mark.parametrize("store", ["database", "memory"])
 def test_wherever_a_cart_is_kept_it_is_changed_alike(stage: Stage, store: str) -> None:
     """A quantity is set, set again, set to none; a product that is not in the cart stays out; no cart is a 404."""

@@ -24,20 +24,22 @@ _CART = re.compile(r"[0-9a-f]{32}")
 
 async def show_cart(request: web.Request) -> web.StreamResponse:
     """``GET /cart``: the cart in the query or the cookie; a visitor without one sees an empty page."""
-    cart = request.query.get("id") or request.cookies.get(cookies.CART)
+    cart = request.query.get("id")
     if not wants_json(request):
-        return await _cart_page(request, cart)
+        return await _cart_page(request, await _cart(request, cart) if cart else await _own_cart(request))
+    cart = cart or request.cookies.get(cookies.CART)
     if not cart:
         raise Problem(400, "id is missing: which cart?")
     return reply(request, await _cart(request, cart), "cart")
 
 
-async def _cart_page(request: web.Request, cart: str | None, sheet: Sheet | None = None) -> web.Response:
-    held = await _cart(request, cart) if cart else NO_CART
+async def _cart_page(request: web.Request, held: dict[str, Any], sheet: Sheet | None = None) -> web.Response:
     values = {**held, **await _priced(request, held), "sheet": sheet or Sheet(), "count": cookies.total(held["items"])}
     response = page(request, "cart", values, status=values["sheet"].status)
-    if cart and cart == request.cookies.get(cookies.CART):
+    if held["cart"] == request.cookies.get(cookies.CART, ""):
         cookies.keep_count(request, response, held["items"])
+    elif held is NO_CART:
+        cookies.forget_cart(response)
     return response
 
 
@@ -50,7 +52,7 @@ async def add_to_cart(request: web.Request) -> web.StreamResponse:
         return await product_page(request, sheet.said["product"], addition=sheet)
     if sheet.wrong:
         raise Problem(422, "product is missing or not an id")
-    cart = body.get("cart") or await _cart_in_use(request)
+    cart = body.get("cart") or (await _own_cart(request))["cart"]
     path = f"/carts/{_sound_cart(cart) if cart else _new_cart(key)}/items"
     answer = await ask(request, Call("cart", path, "POST", {**sheet.said, "create": not cart}, key))
     return _changed(request, answer.body, status=201)
@@ -64,7 +66,8 @@ async def change_cart(request: web.Request) -> web.StreamResponse:
     if type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
         if not is_form(request):
             raise Problem(422, f"quantity is not a whole number from 0 to {MAX_QUANTITY}")
-        return await _cart_page(request, cart, Sheet(typed={product: str(quantity or "")}, wrong=(product,)))
+        held = await _cart(request, cart)
+        return await _cart_page(request, held, Sheet(typed={product: str(quantity or "")}, wrong=(product,)))
     answer = await ask(request, Call("cart", f"/carts/{cart}/items/{product}", "PUT", {"quantity": quantity}))
     return _changed(request, answer.body, status=200)
 
@@ -80,8 +83,7 @@ def _changed(request: web.Request, held: dict[str, Any], *, status: int) -> web.
 
 async def show_checkout(request: web.Request) -> web.StreamResponse:
     """``GET /checkout``: the form, with a key of its own so that sending it twice orders once."""
-    cart = request.cookies.get(cookies.CART)
-    held = await _cart(request, cart) if cart else NO_CART
+    held = await _own_cart(request)
     if wants_json(request):
         return reply(request, held, "checkout")
     return await _checkout_page(request, held, Sheet())
@@ -125,18 +127,17 @@ async def _cart(request: web.Request, cart: str) -> dict[str, Any]:
     return dict(answer.body)
 
 
-async def _cart_in_use(request: web.Request) -> str | None:
-    """The cart in the cookie, when it still exists: one that is long gone is no fault of the visitor's."""
+async def _own_cart(request: web.Request) -> dict[str, Any]:
+    """The cart in the cookie; NO_CART when it is gone, which is no fault of the visitor's."""
     cart = request.cookies.get(cookies.CART)
     if not cart or not _CART.fullmatch(cart):
-        return None
+        return NO_CART
     try:
-        await _cart(request, cart)
+        return await _cart(request, cart)
     except Unavailable:
         raise
     except Problem:
-        return None
-    return cart
+        return NO_CART
 
 
 async def _items_if_known(request: web.Request, cart: str) -> list[dict[str, Any]] | None:
