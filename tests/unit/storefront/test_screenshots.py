@@ -1,4 +1,5 @@
 """Pictures of the shop for the README: `make screenshots` keeps them under docs/screenshots."""
+# ruff: noqa: RUF001 - the apostrophes of good typesetting
 
 import asyncio
 import os
@@ -17,9 +18,9 @@ from .stage import Stage, Visitor
 MOST_BYTES = 150_000
 OWNER = "customer-0013@shop.example"
 GIFTS = (
-    ("p018", "Léo", "Half as big as you, for now."),
-    ("p012", "Aunt Clara", "Sleep tight, little one!"),
-    ("p005", "The Martins", "For the first tower, and for the first crash."),
+    ("p018", "Léo", "Moitié moins grand que toi, pour l’instant."),
+    ("p012", "Tante Claire", "Dors bien, petit trésor !"),
+    ("p005", "Les Martin", "Pour la première tour, et pour sa première chute."),
 )
 REVIEWS = (
     ("Grandpa Joe", 5, "I bought a second one for myself."),
@@ -85,7 +86,7 @@ def test_the_shop(
 
 def test_the_error_page(chromium: Chromium, folder: Path) -> None:
     """What edge shows when nothing else works."""
-    with chromium.tab(width=900, height=720) as tab:
+    with chromium.tab(width=900, height=780) as tab:
         tab.show(edge_page("en"))
         _keep(folder, "error-page", tab)
 
@@ -106,8 +107,9 @@ def test_a_mail_in_the_postbox(chromium: Chromium, stage: Stage, lively: str, fo
     mail = play(find)
     with chromium.tab(width=900, height=720) as tab:
         tab.open(f"{stage.url('postbox')}/?query={OWNER}")
-        if tab.evaluate("document.querySelector('summary')"):
+        if tab.evaluate("!!document.querySelector('summary')"):
             tab.evaluate("document.querySelector('summary').click()")
         else:
             tab.open(f"{stage.url('postbox')}/view/{mail}")
+        assert lively in tab.evaluate("document.body.innerText")
         _keep(folder, "mail", tab)
