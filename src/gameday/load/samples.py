@@ -63,11 +63,12 @@ class Confirmed:
     """Something the shop acknowledged: it must never be forgotten.
 
     For an order `id` is the order's, `key` the idempotency key, `owner` the buyer's address; for a
-    gift `owner` is the registry; for a cart `key` is what was put in, as `product:quantity`.
+    gift `owner` is the registry, for a membership the member's address; for a cart `key` is what was
+    put in, as `product:quantity`.
     """
 
     at: float
-    kind: Literal["order", "gift", "cart"]
+    kind: Literal["order", "gift", "cart", "membership"]
     id: str
     key: str
     owner: str = ""
@@ -104,7 +105,9 @@ class Recorder:
                 self._samples.append(sample)
                 self._write("samples", asdict(sample))
 
-    def confirm(self, kind: Literal["order", "gift", "cart"], ident: str, key: str, owner: str = "") -> None:
+    def confirm(
+        self, kind: Literal["order", "gift", "cart", "membership"], ident: str, key: str, owner: str = ""
+    ) -> None:
         """The shop acknowledged something to a shopper."""
         promise = Confirmed(time.time(), kind, ident, key, owner)
         with self._lock:

@@ -30,7 +30,7 @@ _BOOK = """
 create table if not exists migrations (
     name       text primary key,
     sha256     text not null,
-    applied_at timestamptz not null default now()
+    applied_at timestamptz not null default clock_timestamp()
 )
 """
 

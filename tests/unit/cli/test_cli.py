@@ -51,6 +51,7 @@ def test_help_and_version_are_there() -> None:
     ("words", "said"),
     [
         (["run", "no-such-file.yaml"], "no such experiment: no-such-file.yaml"),
+        (["up", "--data", "huge"], "'huge' is not one of 'small', 'large'"),
         (["run", "--jobs", "0"], "Invalid value for '--jobs'"),
         (["run", "--deadline", "0"], "Invalid value for '--deadline'"),
         (["run", "--weakness", "nope"], "unknown weakness nope; known: carts-in-memory"),

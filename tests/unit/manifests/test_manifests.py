@@ -195,3 +195,14 @@ def test_a_weakness_says_what_it_removes(name: str) -> None:
     lines = (K8S / "weaknesses" / name / "kustomization.yaml").read_text().splitlines()
     assert lines[0].startswith("# Weakness: ")
     assert lines[1].startswith("# Safeguard removed: ")
+
+
+def test_large_data_is_a_seed_more(tmp_path: Path) -> None:
+    """The component adds its file to the ConfigMap of the seeds, and changes nothing else."""
+    k8s = os.path.relpath(K8S, tmp_path.resolve())
+    composed = {"resources": [f"{k8s}/overlays/embedded"], "components": [f"{k8s}/data/large"]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(composed))
+    sound = {(o["kind"], o["metadata"]["name"]): o for o in rendered(K8S / "overlays" / "embedded")}
+    large = {(o["kind"], o["metadata"]["name"]): o for o in rendered(tmp_path)}
+    assert [key for key in large if large[key] != sound.get(key)] == [("ConfigMap", "db-seeds")]
+    assert list(large["ConfigMap", "db-seeds"]["data"]) == ["0001-shop.sql", "0002-large.sql"]

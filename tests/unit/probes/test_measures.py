@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from gameday.activities.books import Gift, Mail
 from gameday.activities.probes.mail import measure_form, measure_matches
+from gameday.activities.probes.members import measure_signups
 from gameday.activities.probes.orders import measure_orders
 from gameday.activities.probes.pages import (
     measure_error_rate,
@@ -20,7 +21,7 @@ LINK = "/registry/r0001/items/g1"
 
 
 def _sample(at: float = 0.0, *, behaviour: str = "product", error: str | None = None, **more: Any) -> Sample:
-    path = "/checkout" if behaviour == "buy" else "/"
+    path = more.pop("path", "/checkout" if behaviour == "buy" else "/")
     status = more.pop("status", 503 if error else 200)
     return Sample(at, at, at + 0.1, behaviour, "GET", path, status, more.pop("latency_ms", 100), error, **more)
 
@@ -141,3 +142,14 @@ def test_alerts_are_whole() -> None:
         assert reading.verdict == "violated"
         assert said in reading.reason
     assert measure_form(_view([], final=False), [_mail()], gifts, at_least=1).verdict == "holds"
+
+
+def test_signups_are_held_to_their_own_baseline() -> None:
+    """Failed sign-ups violate, whatever becomes of orders; without any in the baseline there is nothing to compare."""
+    good = [_sample(behaviour="join", path="/membership")] * 60
+    bad = [_sample(behaviour="join", path="/membership", error="status 503")] * 60
+    orders = [_sample(behaviour="buy", error="status 503")] * 60
+    assert measure_signups(_view([*good, *orders], before=good), share_of_baseline=0.8).verdict == "holds"
+    reading = measure_signups(_view(bad, before=good), share_of_baseline=0.8)
+    assert (reading.verdict, "60 of 60 sign-ups failed" in reading.reason) == ("violated", True)
+    assert measure_signups(_view([], baseline=True), share_of_baseline=0.8).verdict == "undecided"

@@ -11,7 +11,9 @@ import psycopg
 import pytest
 
 from .conftest import play
-from .stage import SQL, Stage
+from .stage import ROOT, SQL, Stage
+
+LARGE = ROOT / "k8s" / "data" / "large" / "0002-large.sql"
 
 
 @pytest.fixture
@@ -140,3 +142,19 @@ def test_a_service_with_a_changed_file_is_never_ready(stage: Stage, files: Path)
         assert play(lambda visit: visit("GET", f"{catalog.url}/readyz")).status == 503
         assert play(lambda visit: visit("GET", f"{catalog.url}/healthz")).status == 200
     assert "0001-schema.sql was changed" in catalog.log.read_text()
+
+
+def test_large_data_comes_on_top_within_seconds(stage: Stage, empty: str, files: Path) -> None:
+    """100,000 customers, 5,000 registries, 2,000 products; reserved addresses, and no mail for any of it."""
+    shutil.copy(LARGE, files / "seeds")
+    started = time.monotonic()
+    assert _migrate(stage, empty, files)[0] == 0
+    assert time.monotonic() - started < 30
+    counts = (
+        "select (select count(*) from customers), (select count(*) from registries), (select count(*) from products)"
+    )
+    assert _ask(empty, counts) == [(100_000, 5_000, 2_000)]
+    addresses = "select email from customers union select email from orders union select email from members"
+    assert _ask(empty, f"select count(*) from ({addresses}) as a where email not like '%@shop.example'") == [(0,)]
+    assert _ask(empty, "select count(*) from outbox") == [(0,)]
+    assert _ask(empty, "select count(*), min(deal_cents) > 0 from deals") == [(6, True)]

@@ -50,24 +50,29 @@ def carts_survive(at_least: int = 5) -> dict[str, Any]:
 
 def measure_orders(view: View, *, share_of_baseline: float) -> Reading:
     """The share of checkouts that failed, against what the baseline allows."""
-    before = [s for s in view.baseline if s.behaviour == "buy" and s.path == "/checkout"]
-    now = [s for s in view.samples if s.behaviour == "buy" and s.path == "/checkout"]
+    return measure_kept(view, "buy", "/checkout", "checkouts", share_of_baseline=share_of_baseline)
+
+
+def measure_kept(view: View, behaviour: str, path: str, what: str, *, share_of_baseline: float) -> Reading:
+    """The share of one kind of request that failed, against what the baseline allows; `what` are they?"""
+    before = [s for s in view.baseline if s.behaviour == behaviour and s.path == path]
+    now = [s for s in view.samples if s.behaviour == behaviour and s.path == path]
     good_before = sum(not s.failed for s in before)
     numbers: dict[str, Any] = {"baseline_good": good_before, "baseline": len(before)}
     if view.baseline_phase:
         if len(before) < _BASELINE_ORDERS:
-            return Reading("undecided", f"only {len(before)} checkouts, {_BASELINE_ORDERS} needed", numbers)
+            return Reading("undecided", f"only {len(before)} {what}, {_BASELINE_ORDERS} needed", numbers)
         bad = next((s for s in before if s.failed), None)
         if bad is not None:
-            return Reading("violated", f"{good_before} of {len(before)} checkouts succeeded: {bad.error}", numbers)
-        return Reading("holds", f"all {len(before)} checkouts succeeded", numbers)
+            return Reading("violated", f"{good_before} of {len(before)} {what} succeeded: {bad.error}", numbers)
+        return Reading("holds", f"all {len(before)} {what} succeeded", numbers)
     failed = sum(s.failed for s in now)
     limit = 1 - share_of_baseline * good_before / max(len(before), 1)
     rate = (judge_rate if view.final else judge_so_far)(failed, len(now), min(max(limit, 1e-3), 1 - 1e-3))
     numbers |= {"errors": failed, "samples": len(now), "limit": rate.limit, "upper": rate.upper, "lower": rate.lower}
     worst = Counter(s.error for s in now if s.failed).most_common(1)
     example = f", most often: {worst[0][0]}" if worst else ""
-    reason = f"{failed} of {len(now)} checkouts failed{example}; at most {rate.upper:.1%} do, limit {rate.limit:.1%}"
+    reason = f"{failed} of {len(now)} {what} failed{example}; at most {rate.upper:.1%} do, limit {rate.limit:.1%}"
     if rate.outcome == "undecided":
         reason += f"; {rate.needed} more clean samples would do"
     return Reading(rate.outcome, reason, numbers)
