@@ -9,7 +9,7 @@ ARGS ?=
 
 RECORDS := tests/contract/records
 
-.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube realkind parity lint typecheck lock fuzz bench bench-pods bench-faultproxy statistics kills kills-real signals soak clean help
+.PHONY: gameday test screenshots contract contract-real contract-record contract-docs recording clients realkube realkind parity lint typecheck lock fuzz bench bench-pods bench-faultproxy statistics kills kills-real signals soak clean help
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ else
 	@echo "end to end, three files at a time"
 	@$(BIN)/python -m pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "not realkube and not realkind" tests/e2e
 endif
+
+screenshots: $(STAMP) ## the pictures of the shop for the README, in docs/screenshots (needs Chromium; nicer with fonts-open-sans and fonts-urw-base35)
+	@GAMEDAY_SCREENSHOTS=docs/screenshots GAMEDAY_TEST_BROWSER=required $(BIN)/python -m pytest --quiet tests/unit/storefront/test_screenshots.py
 
 contract: clients ## what a client of the API can see, on the embedded cluster; ARGS='--cluster KUBECONFIG --image IMAGE' for another
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile tests/contract $(ARGS)

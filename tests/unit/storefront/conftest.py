@@ -10,6 +10,9 @@ from typing import TypeVar
 import aiohttp
 import pytest
 
+from tests.chromium import Chromium, why_not
+
+from .places import Place, places
 from .stage import Stage, Visitor
 
 T = TypeVar("T")
@@ -39,3 +42,22 @@ def play(scene: Callable[[Visitor], Awaitable[T]]) -> T:
             return await scene(Visitor(session))
 
     return asyncio.run(_run())
+
+
+@pytest.fixture(scope="session")
+def shop_pages(stage: Stage) -> Iterator[dict[str, Place]]:
+    """Every page of the shop, by name."""
+    with stage.start("web", stage.spare_host(), CATALOG_SERVICE_HOST=stage.spare_host()) as tired:
+        yield places(stage, tired.url)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """A real browser; where none is, its tests are skipped, unless GAMEDAY_TEST_BROWSER=required."""
+    if why_not():
+        (pytest.fail if os.environ.get("GAMEDAY_TEST_BROWSER") == "required" else pytest.skip)(why_not())
+    made = Chromium()
+    try:
+        yield made
+    finally:
+        made.close()
