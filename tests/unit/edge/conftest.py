@@ -122,7 +122,7 @@ class Edge:
         self.process.terminate()
         return self.process.wait(10) == 0
 
-    def ask(self, path: str = "/", method: str = "GET", body: bytes | None = None, **headers: Any) -> Reply:
+    def ask(self, path: str = "/product/p001", method: str = "GET", body: bytes | None = None, **headers: Any) -> Reply:
         """One request on its own connection; keyword ``accept_language`` is header ``accept-language``."""
         connection = http.client.HTTPConnection(self.address, 8080, timeout=10)
         try:
