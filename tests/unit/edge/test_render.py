@@ -10,7 +10,8 @@ import yaml
 
 from gameday.storefront.edge.__main__ import main
 from gameday.storefront.edge.pages import MAX_PAGE_BYTES, REQUEST_ID_OPERATOR, Page, check_html, render_pages
-from gameday.storefront.edge.render import RenderError, render
+from gameday.storefront.edge.render import render
+from gameday.storefront.edge.safeguards import RenderError
 from tests.unit.edge.conftest import FILES
 from tests.unit.edge.test_error_page import DEAD, assert_friendly
 

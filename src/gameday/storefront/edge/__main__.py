@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from gameday.storefront.edge.render import RenderError, render
+from gameday.storefront.edge.render import render
+from gameday.storefront.edge.safeguards import RenderError
 
 
 def main(arguments: list[str] | None = None) -> int:

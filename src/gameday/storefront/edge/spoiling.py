@@ -18,7 +18,7 @@ __all__ = ["spoil"]
 
 _END = "</main>"
 _PICTURE = '<p><img src="https://pictures.shop.example/dog.jpg" alt="A dog, un chien" width="320"></p>'
-_DETAILS = "<pre>upstream connect error (%RESPONSE_FLAGS%) at web.shop.svc.cluster.local</pre>"
+_DETAILS = "<pre>upstream connect error at web.shop.svc.cluster.local</pre>"
 _TIME = "<p><small>%START_TIME%</small></p>"
 _BALLAST = "<style>" + "/* a theme that nobody uses */\n" * 800 + "</style></head>"
 
