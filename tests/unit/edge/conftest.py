@@ -91,6 +91,7 @@ class _Server(ThreadingHTTPServer):
     """A server whose clients may hang up: a proxy does, when its deadline is over."""
 
     daemon_threads = True
+    request_queue_size = 256
     upstream: Upstream
 
     def handle_error(self, request: Any, client_address: Any) -> None:
