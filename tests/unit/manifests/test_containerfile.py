@@ -90,7 +90,7 @@ def test_every_command_of_the_manifests_is_in_it() -> None:
         pod = made["spec"]["template"]["spec"]
         containers = [*pod["containers"], *pod.get("initContainers", [])]
         commands += [one["command"] for one in containers if one["image"].startswith(f"{STOREFRONT}:")]
-    assert len(commands) == 9
+    assert len(commands) == 10
     for command in commands:
         assert command[:2] == ["python3", "-m"]
         assert importlib.util.find_spec(command[2]) is not None

@@ -125,7 +125,7 @@ def test_services_select_their_pods_by_named_ports(overlay: str) -> None:
         assert service["spec"]["selector"] == {"app": name}
         assert service["spec"]["selector"] == made[name]["spec"]["selector"]["matchLabels"]
         assert template["metadata"]["labels"]["tier"] == service["metadata"]["labels"]["tier"]
-        ports = {p["name"]: p["containerPort"] for c in template["spec"]["containers"] for p in c["ports"]}
+        ports = {p["name"]: p["containerPort"] for c in template["spec"]["containers"] for p in c.get("ports", [])}
         assert {p["targetPort"]: p["port"] for p in service["spec"]["ports"]} == ports
         assert all(p["name"] == p["targetPort"] for p in service["spec"]["ports"])
 
@@ -135,6 +135,8 @@ def test_every_container_that_serves_is_probed(overlay: str) -> None:
     """Readiness is asked every second, liveness is slower to judge than readiness."""
     for name, deployment in deployments(K8S / "overlays" / overlay).items():
         for container in deployment["spec"]["template"]["spec"]["containers"]:
+            if not container.get("ports"):
+                continue
             ready, live = container["readinessProbe"], container["livenessProbe"]
             assert ready["periodSeconds"] == 1, name
             assert live["periodSeconds"] * live["failureThreshold"] >= 30, name

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,10 @@ STATUS_OPERATOR = "%RESPONSE_CODE%"
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 
 
+OnBroken = Callable[[str, str, Exception], None]
+"""Hears of a language, a template and what is wrong with it."""
+
+
 class BrokenPageError(Exception):
     """A page rendered, but into something that no visitor should see; the message says what."""
 
@@ -84,30 +89,47 @@ class Page:
     body: str
 
 
-def render_pages(folder: Path, safeguards: Safeguards | None = None) -> list[Page]:
-    """Render all pages from ``error.html.j2``, ``strings.yaml`` and ``dog.svg``; never raises on bad ones.
+def complain(language: str, template: str, error: Exception) -> None:
+    """Say on the pod's log which template is broken, and that the built-in page is in use."""
+    print(f"edge: {_broken(language, template, error)}; the built-in is used instead", file=sys.stderr)  # noqa: T201
+
+
+def refuse(language: str, template: str, error: Exception) -> None:
+    """Raise BrokenPageError that says which template is broken."""
+    raise BrokenPageError(_broken(language, template, error)) from None
+
+
+def _broken(language: str, template: str, error: Exception) -> str:
+    reason = " ".join(str(error).split())
+    return f"{template} ({language}) is broken: {type(error).__name__}: {reason}; mend ConfigMap edge-pages"
+
+
+def render_pages(folder: Path, safeguards: Safeguards | None = None, on_broken: OnBroken = complain) -> list[Page]:
+    """Render all pages from ``error.html.j2``, ``strings.yaml`` and ``dog.svg``.
+
+    ``on_broken`` hears of each that cannot be shown; unless it raises, the built-in page takes its place.
 
     Returns:
         A page for each range of statuses, language and form (HTML, JSON, and HTML in place of the home page).
     """
     safeguards = safeguards or Safeguards()
-    return [page for language in LANGUAGES for page in _in_language(folder, language, safeguards)]
+    return [page for language in LANGUAGES for page in _in_language(folder, language, safeguards, on_broken)]
 
 
-def _in_language(folder: Path, language: str, safeguards: Safeguards) -> Iterator[Page]:
-    known = read_words(folder, language)
+def _in_language(folder: Path, language: str, safeguards: Safeguards, on_broken: OnBroken) -> Iterator[Page]:
+    known = read_words(folder, language, on_broken)
     for kind, least, most, status in KINDS:
         words = words_of(known, kind)
         if kind == "error" and not safeguards.page_kind:
             words |= CURT_WORDS
         headers = page_headers(status, language)
         safe = headers | {"content-security-policy": CONTENT_SECURITY_POLICY}
-        html = substitution_format(html_or_fallback(folder, language, words, kind))
+        html = substitution_format(html_or_fallback(folder, language, words, kind, on_broken))
         problem = substitution_format(problem_json(status, words))
         yield Page(f"{language}-json", kind, least, most, status, "application/problem+json", headers, problem)
         yield Page(f"{language}-html", kind, least, most, status, HTML, safe, html)
         if kind == "error" and safeguards.home_fallback:
-            simple = substitution_format(html_or_fallback(folder, language, words_of(known, "home"), "home"))
+            simple = substitution_format(html_or_fallback(folder, language, words_of(known, "home"), "home", on_broken))
             good = {name: value for name, value in safe.items() if name != "retry-after"} | {"x-fallback": "edge"}
             yield Page(f"{language}-home", "home", most, most, OK, HTML, good, simple)
         yield Page(f"{language}-home", kind, least, most, status, HTML, safe, html)
@@ -148,21 +170,23 @@ def words_of(words: Mapping[str, str], kind: str) -> dict[str, str]:
     return {**words, **own}
 
 
-def read_words(folder: Path, language: str) -> dict[str, str]:
+def read_words(folder: Path, language: str, on_broken: OnBroken = complain) -> dict[str, str]:
     """The sentences in one language from ``strings.yaml``; what is missing or empty is taken from the built-in."""
     given: object = {}
     try:
         loaded = yaml.safe_load((folder / "strings.yaml").read_text(encoding="utf-8"))
         given = loaded.get(language) if isinstance(loaded, dict) else None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        complain(language, "strings.yaml", error)
+        on_broken(language, "strings.yaml", error)
     if not isinstance(given, dict):
         given = {}
     usable = {str(name): text for name, text in given.items() if isinstance(text, str) and text.strip()}
     return FALLBACK_WORDS[language] | usable
 
 
-def html_or_fallback(folder: Path, language: str, words: Mapping[str, str], kind: str) -> str:
+def html_or_fallback(
+    folder: Path, language: str, words: Mapping[str, str], kind: str, on_broken: OnBroken = complain
+) -> str:
     """The HTML page of one kind in one language, or the built-in one when the template in ``folder`` is broken."""
     try:
         html = render_html(folder, language, words, kind)
@@ -176,7 +200,7 @@ def html_or_fallback(folder: Path, language: str, words: Mapping[str, str], kind
         ValueError,
         ArithmeticError,
     ) as error:
-        complain(language, "error.html.j2", error)
+        on_broken(language, "error.html.j2", error)
         words = words_of(FALLBACK_WORDS[language], kind)
         return FALLBACK_PAGE.render(lang=language, words=words, request_id=REQUEST_ID, page=MARKS[kind])
     return html
@@ -221,13 +245,3 @@ def loads_from_elsewhere(tree: LexborHTMLParser) -> bool:
     sources = [node.attributes.get("src") for node in tree.css("[src]")]
     sources += [node.attributes.get("href") for node in tree.css("link[href], use[href], image[href]")]
     return bool(tree.css("script, iframe, object")) or any(not (s or "").startswith(("data:", "#")) for s in sources)
-
-
-def complain(language: str, template: str, error: Exception) -> None:
-    """Say on the pod's log which template is broken, and that the built-in page is in use."""
-    reason = " ".join(str(error).split())
-    print(  # noqa: T201 - the init container's log is its only voice
-        f"edge: {template} ({language}) is broken: {type(error).__name__}: {reason}; "
-        "the built-in is used instead; mend ConfigMap edge-pages and restart edge",
-        file=sys.stderr,
-    )

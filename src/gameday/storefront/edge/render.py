@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from jinja2 import Environment, StrictUndefined, TemplateError
 
-from gameday.storefront.edge.pages import render_pages
+from gameday.storefront.edge.pages import OnBroken, complain, render_pages
 from gameday.storefront.edge.safeguards import RenderError, Safeguards
 from gameday.storefront.edge.spoiling import spoil
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MAX_SOCKET_PATH = 107
 #: Beside the configuration: the listeners that Envoy serves, and what is moved in their place to drain it.
 LISTENERS, CLOSED = "listeners.yaml", "closed.yaml"
+#: And of the environment what whoever follows the ConfigMap needs: the safeguards are told to the init container alone.
+SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def render(template: Path, pages: Path, output: Path, environment: Mapping[str, 
         template: the Jinja template of the configuration (``envoy.yaml.j2``); ``listener.yaml.j2`` and
             ``negotiate.lua`` lie beside it.
         pages: the folder of the page templates.
-        output: the file to write, the last of three; Envoy's admin socket is to be bound beside it.
+        output: the file to write, the last of several; Envoy's admin socket is to be bound beside it.
         environment: ``POD_IP`` and ``PORT`` to listen on (0.0.0.0 and 8080), ``WEB_SERVICE_HOST`` and
             ``WEB_SERVICE_PORT`` to forward to, the safeguards; the process's own by default.
 
@@ -61,19 +64,26 @@ def render(template: Path, pages: Path, output: Path, environment: Mapping[str, 
     )
     write(output.with_name(LISTENERS), listeners)
     write(output.with_name(CLOSED), "resources: []\n")
+    write(output.with_name(SETTINGS), json.dumps({name: environment[name] for name in environment if _is_ours(name)}))
     write(output, text)
 
 
-def render_listeners(template: Path, pages: Path, environment: Mapping[str, str]) -> str:
-    """Envoy's listener with the pages as they are now; see :func:`render`."""
+def render_listeners(
+    template: Path, pages: Path, environment: Mapping[str, str], on_broken: OnBroken = complain
+) -> str:
+    """Envoy's listener with the pages as they are now; see :func:`render` and :func:`render_pages`."""
     listen = Address(environment.get("POD_IP") or "0.0.0.0", _port(environment, "PORT", "8080"))  # noqa: S104
     safeguards = Safeguards.from_environment(environment)
     try:
         negotiate = template.with_name("negotiate.lua").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RenderError(f"negotiate.lua: {' '.join(str(error).split())}; mend ConfigMap edge-pages") from None
-    made = spoil(render_pages(pages, safeguards), safeguards)
+    made = spoil(render_pages(pages, safeguards, on_broken), safeguards)
     return _rendered(template, "resources", listen=listen, safeguards=safeguards, pages=made, negotiate=negotiate)
+
+
+def _is_ours(name: str) -> bool:
+    return name in {"POD_IP", "PORT"} or name.startswith("EDGE_")
 
 
 def write(file: Path, text: str) -> None:
