@@ -179,7 +179,7 @@ class Shops:
     def serves(self, namespace: str) -> bool:
         """Whether a shop's home page comes, and not as its fallback."""
         try:
-            return home_page(self.kube, namespace) == (200, False)
+            return home_page(self.kube, namespace) == (200, "")
         except OSError:
             return False
 

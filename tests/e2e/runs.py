@@ -37,8 +37,8 @@ def command(argv: list[str], environment: dict[str, str], *, timeout_s: float = 
     return done.stdout
 
 
-def home_page(kube: Kube, namespace: str = "shop") -> tuple[int, bool]:
-    """The status of the shop's home page, through the edge, and whether it is the fallback. Raises OSError."""
+def home_page(kube: Kube, namespace: str = "shop") -> tuple[int, str]:
+    """The status of the shop's home page, through the edge, and whose fallback it is, if it is one. Raises OSError."""
     address = kube.core.read_namespaced_service("edge", namespace).spec.cluster_ip
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -46,12 +46,13 @@ def home_page(kube: Kube, namespace: str = "shop") -> tuple[int, bool]:
     except urllib.error.HTTPError as error_page:  # an answer too: whoever waits for another goes on waiting
         answer = error_page
     with answer:
-        return int(answer.status), bool(answer.headers.get("X-Fallback"))
+        return int(answer.status), answer.headers.get("X-Fallback") or ""
 
 
 def home_status(kube: Kube) -> int:
-    """The status of the shop's home page."""
-    return home_page(kube)[0]
+    """The status of the shop's home page; 503 when edge had to make one itself."""
+    status, fallback = home_page(kube)
+    return 503 if fallback == "edge" else status
 
 
 @contextmanager
