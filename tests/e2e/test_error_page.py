@@ -92,6 +92,7 @@ def test_what_only_the_end_shows_is_reported_too(run: Callable[[dict[str, Any]],
     """Ids that the log does not know, and a page that caches keep when all is undone and the shop has recovered."""
     experiment = yaml.safe_load(PROMISES.read_text())
     hypothesis = experiment["steady-state-hypothesis"]
+    del experiment["extensions"]
     hypothesis["probes"] = [probe for probe in hypothesis["probes"] if probe["name"] in AFTERWARDS]
     journal = run(experiment)
     assert (journal["verdict"], journal["baseline_met"]) == ("failed", True)
