@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from gameday import evidence
 
 if TYPE_CHECKING:
@@ -20,9 +22,17 @@ if TYPE_CHECKING:
 
     from gameday.kube import Kube
 
+
+def _faults(file: Path) -> tuple[str, ...]:
+    """The functions that an experiment's method calls."""
+    return tuple(sorted({str(one["provider"].get("func")) for one in yaml.safe_load(file.read_text())["method"]}))
+
+
 ROOT = Path(__file__).resolve().parents[2]
 GAMEDAY = str(Path(sys.executable).parent / "gameday")
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
+UNLIKE = list({_faults(file): file for file in reversed(EXPERIMENTS)}.values())[::-1]
+"""Of these, one for each set of faults: what is asked of faults need not be asked of every experiment that has them."""
 FAULT_KINDS = sorted((ROOT / "tests" / "experiments").glob("*.yaml"))
 """One experiment for each kind of fault that the catalogue has not."""
 SHOP = ["--context", "gameday-local", "--namespace", "shop"]

@@ -103,7 +103,7 @@ def test_two_game_days_at_once_each_catch_a_weakness(tmp_path: Path) -> None:
     """With a safeguard removed the experiment fails on the very hypothesis; two users do not meet."""
     days = {
         ("no-error-page", f"{FRIENDLY}--no-error-page", "failed-pages-are-friendly"): run(
-            tmp_path / "one", "--weakness", "no-error-page"
+            tmp_path / "one", FRIENDLY, "--weakness", "no-error-page"
         ),
         ("no-event-join", f"{MAIL}--no-event-join", "no-unmatched-gift-alert"): run(
             tmp_path / "two", "--weakness", "no-event-join"
