@@ -14,7 +14,7 @@ import pytest
 
 from gameday.storefront.edge.following import Follower, follow
 from gameday.storefront.edge.render import CLOSED, LISTENERS
-from tests.unit.edge.conftest import FILES
+from tests.unit.edge.conftest import FILES, wait_until_up
 from tests.unit.edge.test_error_page import DEAD, assert_friendly
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def pages(tmp_path: Path) -> Path:
 
 def follower(edge: Edge, pages: Path) -> Follower:
     """Whoever follows these pages for this edge; it has seen them as they are."""
-    made = Follower(FILES / "envoy.yaml.j2", pages, edge.log.with_name("envoy.yaml"))
+    made = follower_afresh(edge, pages)
     assert made.look() == ""
     return made
 
@@ -95,8 +95,27 @@ def test_who_comes_back_keeps_what_was_good(start_edge: Callable[..., Edge], pag
     """A companion that is started anew beside broken templates does not touch what Envoy serves."""
     edge = start_edge(DEAD, pages=pages)
     (pages / "dog.svg").write_text("{{ nobody }}")
-    assert "last good" in Follower(FILES / "envoy.yaml.j2", pages, edge.log.with_name("envoy.yaml")).look()
+    assert "last good" in follower_afresh(edge, pages).look()
     assert 'viewBox="0 0 320 250"' in edge.ask().text
+
+
+def test_a_container_that_comes_back_finds_its_door_open(start_edge: Callable[..., Edge], pages: Path) -> None:
+    """Its liveness ended it, and its preStop closed the door: the pod lives on, so the door must not stay closed."""
+    edge = start_edge(DEAD, pages=pages)
+    following = follower(edge, pages)
+    edge.log.with_name(CLOSED).replace(edge.log.with_name(LISTENERS))
+    while _takes_newcomers(edge):
+        pass
+    assert following.look() == "the door is open again"
+    wait_until_up(edge)
+    assert_friendly(edge.ask())
+    edge.log.with_name(LISTENERS).write_text("resources: []\n")
+    assert follower_afresh(edge, pages).look() == "the pages are new"
+
+
+def follower_afresh(edge: Edge, pages: Path) -> Follower:
+    """One that has seen nothing yet."""
+    return Follower(FILES / "envoy.yaml.j2", pages, edge.log.with_name("envoy.yaml"))
 
 
 def test_it_looks_until_it_is_told_to_stop(start_edge: Callable[..., Edge], pages: Path) -> None:

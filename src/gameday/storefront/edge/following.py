@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from gameday.storefront.edge.pages import BrokenPageError, refuse
-from gameday.storefront.edge.render import LISTENERS, SETTINGS, render_listeners, write
+from gameday.storefront.edge.render import LISTENERS, NO_LISTENERS, SETTINGS, render_listeners, write
 from gameday.storefront.edge.safeguards import RenderError
 
 if TYPE_CHECKING:
@@ -34,20 +34,33 @@ class Follower:
         self._template, self._pages = template.with_name("listener.yaml.j2"), pages
         self._listeners = output.with_name(LISTENERS)
         self._settings: dict[str, str] = json.loads(output.with_name(SETTINGS).read_text(encoding="utf-8"))
-        self._seen = ""
+        self._seen, self._good = "", ""
 
     def look(self) -> str:
-        """Look once; returns what there is to say: nothing, when nothing has changed."""
+        """Look once; returns what there is to say: nothing, when nothing has changed.
+
+        A door that is closed is opened again: Envoy's container alone was told to end, by its liveness, and comes
+        back. When the pod ends, whoever follows ends at once, long before the door is closed.
+        """
+        serving = self._listeners.read_text(encoding="utf-8")
+        if serving != NO_LISTENERS:
+            self._good = serving
+        elif self._good:
+            write(self._listeners, self._good)
+            return "the door is open again"
+        return self._follow()
+
+    def _follow(self) -> str:
         seen = self._fingerprint()
         if seen == self._seen:
             return ""
         self._seen = seen
         try:
             text = render_listeners(self._template, self._pages, self._settings, refuse)
-            if text == self._listeners.read_text(encoding="utf-8"):
+            if text == self._good:
                 return ""
             write(self._listeners, text)
-        except (BrokenPageError, RenderError, OSError) as problem:
+        except (BrokenPageError, RenderError) as problem:
             return f"the last good pages are kept: {' '.join(str(problem).split())}"
         return "the pages are new"
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAX_SOCKET_PATH = 107
 #: Beside the configuration: the listeners that Envoy serves, and what is moved in their place to drain it.
 LISTENERS, CLOSED = "listeners.yaml", "closed.yaml"
+NO_LISTENERS = "resources: []\n"
 #: And of the environment what whoever follows the ConfigMap needs: the safeguards are told to the init container alone.
 SETTINGS = "settings.json"
 
@@ -63,7 +64,7 @@ def render(template: Path, pages: Path, output: Path, environment: Mapping[str, 
         admin_socket=str(socket) if len(os.fsencode(socket)) <= MAX_SOCKET_PATH else None,
     )
     write(output.with_name(LISTENERS), listeners)
-    write(output.with_name(CLOSED), "resources: []\n")
+    write(output.with_name(CLOSED), NO_LISTENERS)
     write(output.with_name(SETTINGS), json.dumps({name: environment[name] for name in environment if _is_ours(name)}))
     write(output, text)
 
