@@ -102,7 +102,7 @@ def test_the_exit_code_is_zero_on_a_sound_shop_and_one_on_a_weak_one(
     sound, weak = ends["shop"], ends[weak_shop]
     assert (sound.code, sound.verdict) == (0, "passed"), sound.said
     assert (weak.code, weak.verdict) == (1, "failed"), weak.said
-    assert "pages-come-within-1000-ms" in weak.journal["gameday"]["violated"]
+    assert "home-falls-back" in weak.journal["gameday"]["violated"]
     assert weak.journal["gameday"]["baseline_met"]
     for namespace in ends:
         left = ["get", "configmap,deployment", "-n", namespace, "-o", "json"]

@@ -193,6 +193,7 @@ def _sample(
         preferred_language(visit.accept_language),
         _digest(seen.body, request_id) if failed and seen.body and visit.behaviour in PAGES else "",
         freshness_s(seen.headers) if failed else 0.0,
+        seen.headers.get("x-fallback", ""),
     )
 
 

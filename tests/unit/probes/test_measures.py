@@ -110,6 +110,15 @@ def test_the_home_page_falls_back() -> None:
     assert measure_fallback(_view([fallback], baseline=True), at_least=5, failed_below=0.2).verdict == "violated"
 
 
+def test_a_fallback_of_somebody_elses_is_a_failure() -> None:
+    """Where web's is asked for, the edge's says that web has none."""
+    of_edge = _sample(behaviour="home", fallback=True, fallback_of="edge")
+    for by, verdict in (("", "holds"), ("edge", "holds"), ("catalog", "violated")):
+        assert measure_fallback(_view([of_edge] * 40), at_least=5, failed_below=0.2, by=by).verdict == verdict
+        reading = measure_fallback(_view([of_edge], baseline=True), at_least=5, failed_below=0.2, by=by)
+        assert reading.verdict == "violated"
+
+
 def test_a_crowd_is_shed_politely_or_not_at_all() -> None:
     """Enough turned away, error page or simple home page; rudely, or none at the end of a crowd, is a violation."""
     served, away = _sample(), _sample(error="status 503")

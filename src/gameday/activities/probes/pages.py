@@ -51,13 +51,15 @@ def page_latency_share_within(latency_ms: float, share: float = 0.95, alpha: flo
     return judge("page_latency_share_within", partial(measure_latency, latency_ms=latency_ms, share=share, alpha=alpha))
 
 
-def home_falls_back(at_least: int = 5, failed_below: float = 0.2) -> dict[str, Any]:
-    """Does the home page come as its fallback (200 with X-Fallback), web's or the edge's, while the fault is in force?
+def home_falls_back(at_least: int = 5, failed_below: float = 0.2, by: str = "") -> dict[str, Any]:
+    """Does the home page come as its fallback (200 with X-Fallback) while the fault is in force?
 
     Violated when home pages fail more often than `failed_below`, or when `at_least` were seen and
-    none is a fallback. In the baseline: the home page answers, and not as its fallback.
+    none is a fallback. With `by` only a fallback that says so in X-Fallback counts (`catalog`: web's,
+    without the catalog; `edge`: the edge's, without web), and any other is a failure. In the baseline:
+    the home page answers, and not as its fallback.
     """
-    return judge("home_falls_back", partial(measure_fallback, at_least=at_least, failed_below=failed_below))
+    return judge("home_falls_back", partial(measure_fallback, at_least=at_least, failed_below=failed_below, by=by))
 
 
 def load_is_shed_politely(at_least: int = 50) -> dict[str, Any]:
@@ -134,14 +136,15 @@ def measure_friendliness(view: View, *, at_least: int) -> Reading:
     return Reading("holds", f"all {len(failed_pages)} failed page views were friendly", numbers)
 
 
-def measure_fallback(view: View, *, at_least: int, failed_below: float) -> Reading:
+def measure_fallback(view: View, *, at_least: int, failed_below: float, by: str = "") -> Reading:
     """How the home page came."""
     home = [sample for sample in view.samples if sample.behaviour == "home"]
-    failed, fallbacks = sum(s.failed for s in home), sum(s.fallback for s in home)
+    others = sum(s.fallback and s.fallback_of != by for s in home) if by else 0
+    failed, fallbacks = sum(s.failed for s in home) + others, sum(s.fallback for s in home) - others
     numbers = {"home_views": len(home), "failed": failed, "fallbacks": fallbacks}
     if view.baseline_phase:
-        if fallbacks:
-            return Reading("violated", f"{fallbacks} home pages were the fallback before any fault", numbers)
+        if fallbacks or others:
+            return Reading("violated", f"{fallbacks + others} home pages were the fallback before any fault", numbers)
         return _home_answers(view, numbers)
     rate = (judge_rate if view.final else judge_so_far)(failed, len(home), failed_below)
     if rate.outcome == "violated":
