@@ -5,6 +5,7 @@ Each function is a step, called by `serving.py`. A step makes what it needs in `
 
 from __future__ import annotations  # noqa: I001 - the long import below is kept on few lines
 
+from itertools import islice
 from typing import Any
 
 from steps import (  # type: ignore[import-not-found]  # beside this file, in the client's environment
