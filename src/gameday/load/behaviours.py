@@ -99,6 +99,8 @@ async def visit_shop(
         await client.page(visit, "/", shows="/product/")
     elif arrival.behaviour == "product":
         await client.page(visit, f"/product/{product}", shows=product)
+    elif arrival.behaviour == "head":
+        await client.head(visit, f"/product/{product}")
     elif arrival.behaviour == "buy":
         await _buy(client, recorder, visit, product, dice)
     elif arrival.behaviour == "cart":

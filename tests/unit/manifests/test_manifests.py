@@ -21,6 +21,24 @@ SERVICES = ["edge", "web", "catalog", "cart", "orders", "registry", "members", "
 WEAKNESSES: dict[str, dict[tuple[str, str, str], Any]] = {
     "no-error-page": {("edge", "render", "EDGE_ERROR_PAGE"): "off"},
     "error-page-says-200": {("edge", "render", "EDGE_ERROR_PAGE"): "says-200"},
+    "error-page-loads-a-picture": {("edge", "render", "EDGE_PAGE_SELF_CONTAINED"): "off"},
+    "error-page-leaks": {("edge", "render", "EDGE_PAGE_HIDES_DETAILS"): "off"},
+    "error-page-is-cached": {("edge", "render", "EDGE_PAGE_NO_STORE"): "off"},
+    "error-page-sets-a-cookie": {("edge", "render", "EDGE_PAGE_NO_COOKIE"): "off"},
+    "error-page-not-translated": {("edge", "render", "EDGE_PAGE_TRANSLATED"): "off"},
+    "error-page-too-big": {("edge", "render", "EDGE_PAGE_SMALL"): "off"},
+    "error-page-without-request-id": {("edge", "render", "EDGE_PAGE_REQUEST_ID"): "off"},
+    "error-page-not-accessible": {("edge", "render", "EDGE_PAGE_ACCESSIBLE"): "off"},
+    "error-page-is-curt": {("edge", "render", "EDGE_PAGE_KIND"): "off"},
+    "error-page-varies": {("edge", "render", "EDGE_PAGE_SAME"): "off"},
+    "json-gets-html": {("edge", "render", "EDGE_PAGE_JSON"): "off"},
+    "head-says-200": {("edge", "render", "EDGE_HEAD_AGREES"): "off"},
+    "no-access-log": {("edge", "render", "EDGE_ACCESS_LOG"): "off"},
+    "slow-retries": {("edge", "render", "EDGE_QUICK_RETRIES"): "off"},
+    "no-retry-budget": {("edge", "render", "EDGE_RETRY_BUDGET"): "off"},
+    "no-admission-control": {("edge", "render", "EDGE_ADMISSION_CONTROL"): "off"},
+    "no-rate-limit": {("edge", "render", "EDGE_PAGES_PER_S"): "off"},
+    "no-home-fallback": {("edge", "render", "EDGE_HOME_FALLBACK"): "off"},
     "carts-in-memory": {("cart", "cart", "CART_STORE"): "memory", ("cart", "", "replicas"): 1},
     "one-replica": {
         ("web", "", "replicas"): 1,
@@ -109,7 +127,7 @@ def test_services_select_their_pods_by_named_ports(overlay: str) -> None:
         assert service["spec"]["selector"] == {"app": name}
         assert service["spec"]["selector"] == made[name]["spec"]["selector"]["matchLabels"]
         assert template["metadata"]["labels"]["tier"] == service["metadata"]["labels"]["tier"]
-        ports = {p["name"]: p["containerPort"] for c in template["spec"]["containers"] for p in c["ports"]}
+        ports = {p["name"]: p["containerPort"] for c in template["spec"]["containers"] for p in c.get("ports", [])}
         assert {p["targetPort"]: p["port"] for p in service["spec"]["ports"]} == ports
         assert all(p["name"] == p["targetPort"] for p in service["spec"]["ports"])
 
@@ -119,6 +137,8 @@ def test_every_container_that_serves_is_probed(overlay: str) -> None:
     """Readiness is asked every second, liveness is slower to judge than readiness."""
     for name, deployment in deployments(K8S / "overlays" / overlay).items():
         for container in deployment["spec"]["template"]["spec"]["containers"]:
+            if not container.get("ports"):
+                continue
             ready, live = container["readinessProbe"], container["livenessProbe"]
             assert ready["periodSeconds"] == 1, name
             assert live["periodSeconds"] * live["failureThreshold"] >= 30, name

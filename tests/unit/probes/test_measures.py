@@ -11,6 +11,8 @@ from gameday.activities.probes.pages import (
     measure_fallback,
     measure_friendliness,
     measure_latency,
+    measure_shedding,
+    pages_come,
 )
 from gameday.activities.session import Session, View
 from gameday.load.samples import Sample
@@ -107,6 +109,39 @@ def test_the_home_page_falls_back() -> None:
     failed = _sample(behaviour="home", error="status 503")
     assert measure_fallback(_view([failed] * 9), at_least=5, failed_below=0.2).verdict == "violated"
     assert measure_fallback(_view([fallback], baseline=True), at_least=5, failed_below=0.2).verdict == "violated"
+
+
+def test_a_fallback_of_somebody_elses_is_a_failure() -> None:
+    """Where web's is asked for, the edge's says that web has none."""
+    of_edge = _sample(behaviour="home", fallback=True, fallback_of="edge")
+    for by, verdict in (("", "holds"), ("edge", "holds"), ("catalog", "violated")):
+        assert measure_fallback(_view([of_edge] * 40), at_least=5, failed_below=0.2, by=by).verdict == verdict
+        reading = measure_fallback(_view([of_edge], baseline=True), at_least=5, failed_below=0.2, by=by)
+        assert reading.verdict == "violated"
+
+
+def test_a_crowd_is_shed_politely_or_not_at_all() -> None:
+    """Enough turned away, error page or simple home page; rudely, or none at the end of a crowd, is a violation."""
+    served, away = _sample(), _sample(error="status 503")
+    simple, rude = (
+        _sample(behaviour="home", fallback=True),
+        _sample(error="reset", friendly_problems=("nothing: reset",)),
+    )
+    assert measure_shedding(_view([served, away, simple] * 20), at_least=40).verdict == "holds"
+    assert measure_shedding(_view([served] * 90 + [away] * 9), at_least=10).verdict == "violated"
+    assert measure_shedding(_view([served] * 90, final=False), at_least=10).verdict == "undecided"
+    assert measure_shedding(_view([served] * 5), at_least=10).verdict == "undecided"
+    assert measure_shedding(_view([away] * 90 + [rude], final=False), at_least=10).verdict == "violated"
+    assert measure_shedding(_view([served], baseline=True), at_least=10).verdict == "holds"
+    assert measure_shedding(_view([served, away], baseline=True), at_least=10).verdict == "violated"
+
+
+def test_a_baseline_is_pages_that_come() -> None:
+    """All of them, and none as its fallback; of nobody nothing is known."""
+    assert pages_come(_view([_sample()]), {}).verdict == "holds"
+    assert pages_come(_view([_sample(), _sample(error="x")]), {}).verdict == "violated"
+    assert pages_come(_view([_sample(fallback=True)]), {}).verdict == "violated"
+    assert pages_come(_view([_sample(behaviour="buy")]), {}).verdict == "undecided"
 
 
 def test_orders_are_compared_with_the_baseline() -> None:
