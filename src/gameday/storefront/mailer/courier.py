@@ -1,50 +1,48 @@
-"""The courier: goes round the outbox and delivers what each event calls for."""
+"""The courier: goes round the outbox and the campaigns, and delivers what each calls for."""
 
 import asyncio
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from gameday.storefront.database import Connection, Database
 from gameday.storefront.logs import log
-from gameday.storefront.mailer import events
+from gameday.storefront.mailer import events, guards
+from gameday.storefront.mailer.book import Book
+from gameday.storefront.mailer.campaigner import Campaigner
 from gameday.storefront.mailer.config import Config, ConfigFolder, Held
+from gameday.storefront.mailer.counts import Counts
+from gameday.storefront.mailer.dispatch import Dispatch
 from gameday.storefront.mailer.events import Event, Recipient
-from gameday.storefront.mailer.letters import Letter, Renderer
-from gameday.storefront.mailer.post import Post, PostboxDown
+from gameday.storefront.mailer.letters import Renderer
+from gameday.storefront.mailer.links import LinkCheck
+from gameday.storefront.mailer.post import PostboxDown
+from gameday.storefront.mailer.rules import Rules
+from gameday.storefront.mailer.tokens import Tokens
 from gameday.storefront.problems import Unavailable
 
 ROUND_S = 120.0
 BULK = 10
 
 
-@dataclass(frozen=True)
-class Rules:
-    """The safeguards, and where links point."""
-
-    event_join: bool
-    strict_templates: bool
-    shop_url: str
-
-
-@dataclass
-class Counts:
-    """What happened under one configuration; see GET /state."""
-
-    events: int = 0
-    audience: int = 0
-    dropped_by_join: int = 0
-    sent: int = 0
-    held: int = 0
-
-
 class Courier:
-    """Delivers the events of the outbox, one after the other."""
+    """Delivers the events of the outbox, one after the other, and campaigns batch by batch between them."""
 
-    def __init__(self, database: Database, folder: ConfigFolder, post: Post, rules: Rules) -> None:
+    def __init__(
+        self,
+        database: Database,
+        folder: ConfigFolder,
+        dispatch: Dispatch,
+        rules: Rules,
+        links: LinkCheck,
+        tokens: Tokens,
+    ) -> None:
         self._database = database
         self._folder = folder
-        self._post = post
+        self._dispatch = dispatch
         self._rules = rules
+        self._links = links
+        self._tokens = tokens
+        self._campaigner = Campaigner(dispatch, rules, links)
         self._renderer: Renderer | None = None
         self._held: dict[int, str] = {}
         self._counts: dict[str, Counts] = defaultdict(Counts)
@@ -55,6 +53,17 @@ class Courier:
         """The counts of each configuration, by its hash."""
         return {sha256: asdict(counts) for sha256, counts in self._counts.items()}
 
+    def renderer(self) -> Renderer:
+        """The templates in use; raises Held while there is no configuration."""
+        config = self._folder.current
+        if config is None:
+            raise Held("no configuration has been read yet")
+        if self._renderer is None or self._renderer.config is not config:
+            self._renderer = Renderer(config, self._rules, self._tokens, lambda: self._goes_on(config))
+            self._held.clear()
+            self._campaigner.forget_holds()
+        return self._renderer
+
     def stop(self) -> None:
         """End `work` after the letter at hand."""
         self._stopping.set()
@@ -64,14 +73,14 @@ class Courier:
         pause_s = poll_s
         while not self._stopping.is_set():
             try:
-                await self._round()
-                pause_s = poll_s
+                busy = await self._round()
+                pause_s = 0.0 if busy else poll_s
             except (Unavailable, PostboxDown) as error:
                 log("delivery-postponed", error=str(error))
-                pause_s = min(2 * pause_s, 1.0)
-            finally:
-                await asyncio.to_thread(self._post.hang_up)
-            await self._pause(pause_s)
+                pause_s = min(2 * max(pause_s, poll_s), 1.0)
+            if pause_s:
+                await asyncio.to_thread(self._dispatch.post.hang_up)
+                await self._pause(pause_s)
 
     async def _pause(self, pause_s: float) -> None:
         try:
@@ -79,35 +88,53 @@ class Courier:
         except TimeoutError:
             return
 
-    async def _round(self) -> None:
-        """Deliver what waits. Held events are left alone until the configuration changes."""
-        config = self._folder.current
-        if config is None:
-            return
-        if self._renderer is None or self._renderer.config is not config:
-            rules = self._rules
-            self._renderer = Renderer(config, strict=rules.strict_templates, shop_url=rules.shop_url)
-            self._held.clear()
-        async with self._database.connection(deadline_s=ROUND_S) as connection:
-            for event in await events.pending(connection, without=list(self._held)):
-                if self._stopping.is_set():
-                    return
-                await self._deliver(connection, event, config, self._renderer)
+    def _goes_on(self, config: Config) -> bool:
+        """Whether what was decided under `config` may still be done: asked before each letter."""
+        return self._folder.current is config and not self._stopping.is_set()
 
-    async def _deliver(self, connection: Connection, event: Event, config: Config, renderer: Renderer) -> None:
+    async def _round(self) -> bool:
+        """Deliver what waits, then a batch of a campaign; returns whether there is more of that to do at once.
+
+        Held events are left alone until the configuration changes.
+        """
+        if self._folder.current is None:
+            return False
+        renderer = self.renderer()
+        async with self._database.connection(deadline_s=ROUND_S) as connection:
+            book = Book(connection)
+            await book.open()
+            await self._dispatch.settle(book)
+            for event in await events.pending(connection, without=list(self._held)):
+                if not renderer.is_current():
+                    return True
+                await self._deliver(connection, book, event, renderer)
+            counts = self._counts[renderer.config.sha256]
+            busy = await self._campaigner.work(connection, book, renderer, counts)
+            await book.close()
+        return busy
+
+    async def _deliver(self, connection: Connection, book: Book, event: Event, renderer: Renderer) -> None:
         """Send all letters of one event; all are written before the first is sent, so that none goes out half-right."""
+        config, rules = renderer.config, self._rules
         counts = self._counts[config.sha256]
         is_new = (config.sha256, event.id) not in self._counted
         self._counted.add((config.sha256, event.id))
         counts.events += is_new
         try:
+            guards.check_switch(rules, config)
             facts = await events.facts_of(connection, event)
-            asked = await events.audience(connection, config.audience_rule(event.kind), event, facts)
-            kept = events.joined(asked, facts) if self._rules.event_join else asked
+            rule = config.audience_rule(event.kind)
+            asked = await events.audience(connection, rule, event, facts)
+            asked = await self._unsuppressed(connection, event, asked, counts if is_new else Counts())
+            kept = events.joined(asked, facts) if rules.event_join else asked
             counts.audience += len(asked) * is_new
             counts.dropped_by_join += (len(asked) - len(kept)) * is_new
+            guards.check_domains(rules, config, [person.email for person in kept])
+            await guards.check_ceiling(rules, config, book, event.kind, event.event_id, len(kept))
             letters = await asyncio.to_thread(lambda: [renderer.letter(event, facts, person) for person in kept])
-            await self._send_all(connection, letters, counts)
+            if rules.link_check:
+                await self._links.check(letters)
+            counts.sent += await self._dispatch.send(book, letters, renderer.is_current)
         except Held as reason:
             self._held[event.id] = str(reason)
             counts.held += 1
@@ -117,21 +144,14 @@ class Courier:
         self._counted.discard((config.sha256, event.id))
         _log_delivery(event, asked, kept)
 
-    async def _send_all(self, connection: Connection, letters: list[Letter], counts: Counts) -> None:
-        for letter in letters:
-            counts.sent += await self._send_once(connection, letter)
-
-    async def _send_once(self, connection: Connection, letter: Letter) -> bool:
-        """Send a letter unless it was sent before; the row is kept only when the postbox took the letter."""
-        async with connection.transaction():
-            cursor = await connection.execute(
-                "insert into mails_sent (template, event_id, recipient) values (%s, %s, %s) on conflict do nothing",
-                (letter.template, letter.event_id, letter.recipient),
-            )
-            if not cursor.rowcount:
-                return False
-            await asyncio.to_thread(self._post.send, letter)
-            return True
+    async def _unsuppressed(
+        self, connection: Connection, event: Event, asked: list[Recipient], counts: Counts
+    ) -> list[Recipient]:
+        if not self._rules.suppression:
+            return asked
+        out = await events.suppressed(connection, event.kind, [person.email for person in asked])
+        counts.suppressed += len(out)
+        return [person for person in asked if person.email not in out]
 
 
 def _log_delivery(event: Event, asked: list[Recipient], kept: list[Recipient]) -> None:

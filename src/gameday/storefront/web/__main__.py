@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from gameday.storefront import fields, service, settings
-from gameday.storefront.web import giving, shop
+from gameday.storefront.web import giving, shop, unsubscribing
 from gameday.storefront.web.peers import PEERS, Peers
 from gameday.storefront.web.replies import TEMPLATES, error_page
 
-BACKENDS = ("catalog", "cart", "orders", "registry")
+BACKENDS = ("catalog", "cart", "orders", "registry", "mailer")
 OPTIONAL_S = 0.4
 
 
@@ -50,6 +50,7 @@ def _route(router: web.UrlDispatcher) -> None:
     router.add_get(registry, giving.show_registry)
     router.add_get(registry + "/items/" + fields.route("gift"), giving.show_gift)
     router.add_post(registry + "/gifts", giving.give)
+    unsubscribing.route(router)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ create table suppressions (
 -- left behind by a crash is in doubt: see mailer/book.py.
 alter table mails_sent
     add column state      text not null default 'accepted' check (state in ('claimed', 'accepted', 'bounced')),
-    add column claimed_by text not null default '',
+    add column claimed_by bigint not null default 0,
     add column receipt    text not null default '';
 create index mails_sent_lately on mails_sent (template, sent_at);
 create index mails_sent_in_doubt on mails_sent (sent_at) where state = 'claimed';
