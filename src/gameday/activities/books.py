@@ -153,7 +153,7 @@ class Database:
             " LEFT JOIN approvals a ON a.campaign_id = c.id LEFT JOIN products p ON p.id = c.product_id"
             " ORDER BY c.created_at"
         )
-        return [Campaign(*row[:9], tuple(filter(None, row[9:]))) for row in rows]
+        return [Campaign(*(*row[:9], tuple(filter(None, row[9:])))) for row in rows]
 
     def close(self) -> None:
         """Hang up."""

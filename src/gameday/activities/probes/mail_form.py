@@ -40,7 +40,8 @@ _ONE_CLICK = b"List-Unsubscribe=One-Click"
 def mails_are_whole(templates: list[str] | None = None, at_least: int = 5) -> dict[str, Any]:
     """Is each mail's subject, text and HTML there, without template tokens, None, fallback greeting or test marker?
 
-    Of `templates` only when given. Undecided with fewer than `at_least` of them in the fault window.
+    What a mail is about must be named in its text and its HTML. Of `templates` only when given. Undecided with fewer
+    than `at_least` of them in the fault window.
     """
     return judge_mails("mails_are_whole", partial(measure_words, templates=templates, at_least=at_least))
 
@@ -77,12 +78,17 @@ def bulk_mail_can_be_unsubscribed(record: str | None = None, at_least: int = 1) 
 def measure_words(view: View, mails: list[Mail], *, templates: list[str] | None, at_least: int) -> Reading:
     """Mails as their readers see them."""
     ours = [mail for mail in mails if mail.template and (templates is None or mail.template in templates)]
+    items = _items(view) if ours else {}
     for mail in ours:
         words = {"subject": mail.subject, "text": mail.text, "HTML": shown(mail.html)}
         for part, said in words.items():
             broken = _BROKEN.search(said)
             if broken or not said.strip():
                 what = f"its {part} has {broken.group()!r} in it" if broken else f"its {part} is empty"
+                return Reading("violated", f"{mail.template} {mail.subject!r}: {what}", {"mails": len(ours)})
+            shows = items.get(mail.event, ())
+            if part != "subject" and shows and not any(item in " ".join(said.split()) for item in shows):
+                what = f"its {part} has a gap where its item is ({shows[0]})"
                 return Reading("violated", f"{mail.template} {mail.subject!r}: {what}", {"mails": len(ours)})
     return enough(view, ours, at_least if templates is None or not view.baseline_phase else 0, "are whole", {})
 
@@ -98,7 +104,7 @@ def measure_links(view: View, mails: list[Mail], *, host: str, at_least: int, fo
     wanted = sorted(ours, key=lambda mail: mail.created_at)[-follow:] if view.final else []
     gifts, items = (view.session.database.gifts(), _items(view)) if wanted else ({}, {})
     for mail in wanted:
-        shows = gifts[mail.event].product_names if mail.event in gifts else items.get(mail.event, ())
+        shows = items.get(mail.event, ())
         for link in links(mail):
             if wrong := _misled(mail, link, gifts) or _wrong_page(view, mail, link, shows):
                 return Reading("violated", f"{mail.template} {mail.subject!r}: {link[:120]} {wrong}", {})
@@ -106,7 +112,9 @@ def measure_links(view: View, mails: list[Mail], *, host: str, at_least: int, fo
 
 
 def measure_signatures(view: View, mails: list[Mail], *, record: str, at_least: int) -> Reading:
-    """Signatures by the key of the record."""
+    """Signatures by the key of the record. In the baseline: mail comes; the window shows whether it is signed."""
+    if view.baseline_phase:
+        return enough(view, mails, 1, "came", {})
     for mail in mails:
         if wrong := _unsigned(mail, record):
             return Reading("violated", f"{mail.template or 'a mail'} {mail.subject!r}: {wrong}", {"mails": len(mails)})
@@ -145,7 +153,8 @@ def shown(html: str) -> str:
 def _items(view: View) -> dict[str, tuple[str, ...]]:
     """By a mail's event, what a page about it shows at least one of."""
     database = view.session.database
-    return {**database.order_products(), **{one.id: one.product_names for one in database.campaigns()}}
+    gifts = {ident: gift.product_names for ident, gift in database.gifts().items()}
+    return {**database.order_products(), **{one.id: one.product_names for one in database.campaigns()}, **gifts}
 
 
 def _misled(mail: Mail, link: str, gifts: dict[str, Gift]) -> str:
