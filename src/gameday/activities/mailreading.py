@@ -40,15 +40,15 @@ def enough(view: View, mails: list[Mail], at_least: int, what: str, numbers: dic
     return Reading("holds", f"all {len(mails)} mails {what}", numbers)
 
 
-def settled(view: View, within_s: float, look: Callable[[], Reading]) -> Reading:
-    """Look until it holds or is violated; what is still open after `within_s` at the window's end is violated.
+def settled(view: View, within_s: float, look: Callable[[], tuple[Reading, bool]]) -> Reading:
+    """Look until nothing is on its way any more; what still is, `within_s` after the window's end, is a violation.
 
-    While the window is open, and in the baseline, nothing is waited for.
+    `look` returns a reading and whether something is on its way. While the window is open nothing is waited for.
     """
     began = time.time()
     while True:
-        reading = look()
-        if reading.verdict != "undecided" or not view.final or view.session.violation.is_set():
+        reading, on_its_way = look()
+        if not on_its_way or not view.final or view.session.violation.is_set():
             return reading
         if time.time() > began + within_s:
             reason = f"{reading.reason}, after {within_s:g} s"

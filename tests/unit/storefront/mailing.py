@@ -56,7 +56,12 @@ class Game:
         shoppers = SimpleNamespace(recorder=self.recorder, base_url=self.stage.url("web"))
         postbox, database = Postbox(self.stage.url("postbox")), StageDatabase(self.stage)
         self.session = SimpleNamespace(
-            shoppers=shoppers, postbox=postbox, database=database, opened_at=self.opened_at, violation=Event()
+            shoppers=shoppers,
+            postbox=postbox,
+            database=database,
+            opened_at=self.opened_at,
+            method_started_at=None,
+            violation=Event(),
         )
 
     @property
@@ -148,8 +153,7 @@ class Game:
 
 @contextmanager
 def game(stage: Stage, config: Path | None = None, **environment: str) -> Iterator[Game]:
-    """A game with a mailer of its own at the address of the usual one; afterwards all is as before."""
-    stage.processes["mailer"].stop()
+    """A game with a mailer of its own at the address of the usual one, which must be away."""
     config = config or stage.mailer_config
     environment["MAILER_CONFIG_DIR"] = str(config)
     playing = Game(stage, stage.start("mailer", **environment), config, environment)
@@ -158,12 +162,20 @@ def game(stage: Stage, config: Path | None = None, **environment: str) -> Iterat
     finally:
         playing.process.stop()
         clear(stage)
-        stage.processes["mailer"] = stage.start("mailer")
+
+
+@contextmanager
+def without_mailer(stage: Stage) -> Iterator[None]:
+    """The usual mailer is away for a while."""
+    stage.processes["mailer"].stop()
+    yield
+    stage.processes["mailer"] = stage.start("mailer")
 
 
 def clear(stage: Stage) -> None:
     """No mail waits, nobody is suppressed, and no campaign is under way."""
     stage.query("update outbox set processed_at = now() where processed_at is null")
+    play(lambda visit: visit("DELETE", f"{stage.url('postbox')}/api/v1/messages"))
     stage.query("delete from campaigns")
     stage.query("delete from mails_sent")
     stage.query("delete from suppressions")

@@ -16,11 +16,11 @@ import pytest
 
 from gameday.activities.probes import mail, mail_campaigns, mail_delivery, mail_form, mail_recipients
 
-from .mailing import RECORD, Game, game
+from .mailing import RECORD, Game, game, without_mailer
 from .stage import MAILER_FILES, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gameday.activities.session import Reading
@@ -30,8 +30,17 @@ ALL = "customer-{:04d}@shop.example"
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A copy of the mailer's configuration, to be spoilt."""
-    return shutil.copytree(MAILER_FILES, tmp_path / "mailer")
+    """A copy of the mailer's configuration, to be spoilt; campaigns are quick."""
+    folder = shutil.copytree(MAILER_FILES, tmp_path / "mailer")
+    spoil(folder / "limits.yaml", "per_second: 40", "per_second: 400")
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _away(stage: Stage) -> Iterator[None]:
+    """Each case brings a mailer of its own."""
+    with without_mailer(stage):
+        yield
 
 
 def spoil(path: Path, old: str, new: str) -> None:
@@ -139,6 +148,7 @@ def a_campaign_after_some_said_no(playing: Game) -> None:
 
 def a_campaign_whose_mailer_is_killed(playing: Game) -> None:
     """In the midst of it, by SIGKILL; another one goes on."""
+    reload(playing, "limits.yaml", "per_second: 400", "per_second: 40")
     made = playing.campaign()
     playing.wait(lambda: len(playing.mails()) > 20)
     playing.process.stop(signal.SIGKILL)

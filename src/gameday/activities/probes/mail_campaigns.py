@@ -40,31 +40,32 @@ def kill_switch_stops_mail(within_s: float = 2.0, at_least: int = 5) -> dict[str
 def measure_campaigns(view: View, mails: list[Mail], *, within_s: float, at_least: int) -> Reading:
     """Campaigns received against their approvals."""
     session = view.session
+    # A campaign that was made before the fault was in force, and went out under it, is one of the window.
+    began = session.method_started_at or view.start
     del mails  # read anew, as they come
 
-    def look() -> Reading:
+    def look() -> tuple[Reading, bool]:
         reached: dict[str, set[str]] = defaultdict(set)
         for mail in session.postbox.mails(session.opened_at):
             reached[mail.event] |= {to.lower() for to in mail.to}
         known = [one for one in session.database.campaigns() if one.made_at >= session.opened_at]
-        since = [one for one in known if one.made_at >= view.start]
+        since = [one for one in known if one.made_at >= began]
         numbers = {"campaigns": len(known), "campaigns_in_window": len(since)}
         late = set(session.database.suppressed())
         for one in known:
             if wrong := _wrong(one, len(reached[one.id])):
-                return Reading("violated", f"campaign {one.template} by {one.author}: {wrong}", numbers)
+                return Reading("violated", f"campaign {one.template} by {one.author}: {wrong}", numbers), False
         open_ = [one for one in known if _is_under_way(one, len(reached[one.id] | late))]
         if open_:
             one = open_[0]
             reason = f"campaign {one.template} has reached {len(reached[one.id])} of {one.recipients} people"
-            return Reading("undecided", reason, {**numbers, "open": len(open_)})
+            return Reading("undecided", reason, numbers), True
         if not view.baseline_phase and len(since) < at_least:
             reason = f"{len(since)} campaigns were made in the window, at least {at_least} needed"
-            return Reading("undecided", reason, numbers)
-        return Reading("holds", f"{len(known)} campaigns, each sent as it was approved", numbers)
+            return Reading("undecided", reason, numbers), False
+        return Reading("holds", f"{len(known)} campaigns, each sent as it was approved", numbers), False
 
-    reading = look()
-    return settled(view, within_s, look) if "open" in reading.numbers else reading
+    return settled(view, within_s, look)
 
 
 def _wrong(campaign: Campaign, people: int) -> str:

@@ -58,25 +58,24 @@ def measure_confirmations(view: View, mails: list[Mail], *, within_s: float, at_
     """Orders that shoppers saw confirmed against confirmations received."""
     recorder, opened_at = view.session.shoppers.recorder, view.session.opened_at
     promised = recorder.confirmed("order", opened_at, view.end)
-    fresh = sum(order.at >= view.start for order in promised)
+    fresh, needed = sum(order.at >= view.start for order in promised), 1 if view.baseline_phase else at_least
     del mails  # read anew, as they come
 
-    def look() -> Reading:
+    def look() -> tuple[Reading, bool]:
         counts = Counter(m.event for m in view.session.postbox.mails(opened_at) if m.template == CONFIRMATION)
         twice = [order.id for order in promised if counts[order.id] > 1]
         late = [order.id for order in promised if not counts[order.id]]
         numbers = {"orders": len(promised), "orders_in_window": fresh, "unconfirmed": len(late)}
         if twice:
-            return Reading("violated", f"{len(twice)} orders were confirmed more than once, e.g. {twice[0]}", numbers)
+            reason = f"{len(twice)} orders were confirmed more than once, e.g. {twice[0]}"
+            return Reading("violated", reason, numbers), False
         if late:
-            return Reading("undecided", f"{len(late)} of {len(promised)} orders have no confirmation", numbers)
-        return Reading("holds", f"each of {len(promised)} orders was confirmed once", numbers)
+            return Reading("undecided", f"{len(late)} of {len(promised)} orders have no confirmation", numbers), True
+        if fresh < needed:
+            return Reading("undecided", f"{fresh} orders in the window, at least {needed} needed", numbers), False
+        return Reading("holds", f"each of {len(promised)} orders was confirmed once", numbers), False
 
-    reading = settled(view, within_s, look)
-    needed = 1 if view.baseline_phase else at_least
-    if reading.verdict == "holds" and fresh < needed:
-        return Reading("undecided", f"{fresh} orders in the window, at least {needed} needed", reading.numbers)
-    return reading
+    return settled(view, within_s, look)
 
 
 def measure_agreement(view: View, mails: list[Mail], *, within_s: float, at_least: int) -> Reading:
@@ -84,7 +83,7 @@ def measure_agreement(view: View, mails: list[Mail], *, within_s: float, at_leas
     session = view.session
     del mails  # read anew, after the sender's book: what that has must be there
 
-    def look() -> Reading:
+    def look() -> tuple[Reading, bool]:
         sent = [one for one in session.database.sent() if one.at >= session.opened_at]
         accepted: set[Key] = {(one.template, one.event, one.recipient) for one in sent if one.state == "accepted"}
         received = [mail for mail in session.postbox.mails(session.opened_at) if mail.template]
@@ -93,15 +92,12 @@ def measure_agreement(view: View, mails: list[Mail], *, within_s: float, at_leas
         surplus = sum((have - Counter(accepted)).values())
         numbers = {"accepted": len(accepted), "received": len(received), "missing": len(missing), "surplus": surplus}
         if sum(have.values()) > sum(have[key] > 0 for key in have):
-            return Reading("violated", f"the sink has {surplus} mails more than its sender was told", numbers)
+            return Reading("violated", f"the sink has {surplus} mails more than its sender was told", numbers), False
         if missing or surplus:
             reason = f"{len(missing)} mails that the sender calls accepted are not at the sink, {surplus} only there"
-            return Reading("undecided", reason, numbers)
-        return enough(view, received, at_least, "are in both books", numbers)
+            return Reading("undecided", reason, numbers), True
+        return enough(view, received, at_least, "are in both books", numbers), False
 
-    reading = look()
-    if reading.verdict == "undecided" and not (reading.numbers["missing"] or reading.numbers["surplus"]):
-        return reading  # too few: waiting brings no more of them into the window
     return settled(view, within_s, look)
 
 

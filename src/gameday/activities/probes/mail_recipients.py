@@ -127,7 +127,7 @@ def measure_apologies(view: View, mails: list[Mail], *, within_s: float) -> Read
     session = view.session
     del mails  # read anew, as they come
 
-    def look() -> Reading:
+    def look() -> tuple[Reading, bool]:
         received = session.postbox.mails(session.opened_at)
         gifts = session.database.gifts()
         wronged = {
@@ -142,17 +142,17 @@ def measure_apologies(view: View, mails: list[Mail], *, within_s: float) -> Read
         strangers, twice = got.keys() - wronged, [to for to, n in got.items() if n > 1]
         if strangers:
             reason = f"{len(strangers)} people who were not wronged got an apology, e.g. {min(strangers)}"
-            return Reading("violated", reason, numbers)
+            return Reading("violated", reason, numbers), False
         if twice:
-            return Reading("violated", f"{len(twice)} people got several apologies, e.g. {twice[0]}", numbers)
+            reason = f"{len(twice)} people got several apologies, e.g. {twice[0]}"
+            return Reading("violated", reason, numbers), False
         if view.baseline_phase:
-            return Reading("holds", f"{len(wronged)} people wronged so far, {len(got)} apologies", numbers)
-        if wronged - got.keys():
-            reason = f"{len(wronged - got.keys())} of {len(wronged)} people who were wronged have no apology"
-            return Reading("undecided", reason, numbers)
-        return Reading("holds", f"each of {len(wronged)} people who were wronged has one apology", numbers)
+            return Reading("holds", f"{len(wronged)} people wronged so far, {len(got)} apologies", numbers), False
+        if not wronged:
+            return Reading("undecided", "nobody was wronged, so nobody was owed an apology", numbers), False
+        if late := wronged - got.keys():
+            reason = f"{len(late)} of {len(wronged)} people who were wronged have no apology"
+            return Reading("undecided", reason, numbers), True
+        return Reading("holds", f"each of {len(wronged)} people who were wronged has one apology", numbers), False
 
-    reading = look()
-    if reading.verdict == "holds" and not view.baseline_phase and not reading.numbers["wronged"]:
-        return Reading("undecided", "nobody was wronged, so nobody was owed an apology", reading.numbers)
-    return reading if reading.verdict != "undecided" else settled(view, within_s, look)
+    return settled(view, within_s, look)

@@ -82,6 +82,13 @@ def _seal(rules: Rules) -> Seal | None:
     return Seal.from_file(path, settings.text("MAILER_DKIM_SELECTOR", "gameday"), DOMAIN, signed)
 
 
+def _relay() -> settings.Address:
+    """Where mail is handed over: the postbox, or MAILER_SMTP_HOST (and _PORT) where a relay is before it."""
+    postbox = settings.peer("postbox", "smtp")
+    host, port = settings.text("MAILER_SMTP_HOST", postbox.host), settings.number("MAILER_SMTP_PORT", postbox.port)
+    return settings.Address(host, int(port))
+
+
 def _receiver(session: aiohttp.ClientSession) -> Receiver | None:
     """Where mail is received, if it can be asked what it has: a relay of a real shop cannot."""
     return Receiver(settings.peer("postbox"), session) if settings.switch("MAILER_ASKS_RECEIVER") else None
@@ -93,7 +100,7 @@ async def _staff(app: web.Application) -> AsyncIterator[None]:
     connector = aiohttp.TCPConnector(limit=4, force_close=True)  # a Service that is pointed elsewhere is followed
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
         app[desk.LINKS] = links = LinkCheck(rules.shop_url, settings.peer("web"), session)
-        dispatch = Dispatch(Post(settings.peer("postbox", "smtp"), _seal(rules)), rules, _receiver(session))
+        dispatch = Dispatch(Post(_relay(), _seal(rules)), rules, _receiver(session))
         app[desk.COURIER] = Courier(app[DATABASE], app[FOLDER], dispatch, rules, links, app[unsubscribing.TOKENS])
         yield
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.header import decode_header, make_header
+from email.message import EmailMessage, Message
 from email.utils import getaddresses
 from functools import cached_property
 from typing import Any
@@ -67,7 +68,7 @@ class Mail:
         named = {one["Address"].lower() for one in (*to, *cc)}
         return {
             "ID": self.kept.mail_id,
-            "MessageID": self.header("Message-ID").strip("<> "),
+            "MessageID": self.kept.message_id,
             "Read": False,
             "From": (self.addresses("From") or [{"Name": "", "Address": ""}])[0],
             "To": to,
@@ -79,7 +80,7 @@ class Mail:
             "Tags": [],
             "Size": len(self.raw),
             "Attachments": 0,
-            "Snippet": " ".join(self.text.split())[:SNIPPET_CHARS],
+            "Snippet": self._snippet(),
         }
 
     @cached_property
@@ -91,17 +92,38 @@ class Mail:
         return found
 
     def header(self, name: str) -> str:
-        """The first value of a header, or an empty string."""
-        return str(self.message.get(name, ""))
+        """The first value of a header, unfolded and decoded, or an empty string."""
+        return _decoded(self._plain.get(name, ""))
 
     def addresses(self, name: str) -> list[dict[str, str]]:
         """Names and addresses in a header."""
-        values = [str(value) for value in self.message.get_all(name, [])]
-        return [{"Name": person, "Address": address} for person, address in getaddresses(values)]
+        pairs = getaddresses([str(value) for value in self._plain.get_all(name, [])])
+        return [{"Name": _decoded(person), "Address": address} for person, address in pairs]
+
+    @cached_property
+    def _plain(self) -> Message:
+        """The mail parsed in the old way, ten times as quick: lists are long."""
+        return message_from_bytes(self.raw)
+
+    def _snippet(self) -> str:
+        part = next((one for one in self._plain.walk() if one.get_content_type() == "text/plain"), None)
+        payload = part.get_payload(decode=True) if part is not None else b""
+        return (
+            " ".join(payload.decode("utf-8", "replace").split())[:SNIPPET_CHARS] if isinstance(payload, bytes) else ""
+        )
 
     def _body(self, subtype: str) -> str:
         part = self.message.get_body((subtype,))
         return str(part.get_content()) if part is not None else ""
+
+
+def _decoded(value: object) -> str:
+    """A header's text without its encoding (RFC 2047); as it is when that is broken."""
+    text = " ".join(str(value).split())
+    try:
+        return str(make_header(decode_header(text))) if "=?" in text else text
+    except (ValueError, LookupError):
+        return text
 
 
 class Mailbox:
