@@ -28,6 +28,13 @@ class Progress:
     facts: Facts
     per_second: float | None
     after: int = 0
+    sent_at: float = field(default_factory=lambda: time.monotonic() - SLICE_S)
+
+    def allowance(self, now: float) -> int:
+        """How many mails may go out now: what the pace gives since the last batch, at most a batch."""
+        if self.per_second is None:
+            return BATCH
+        return max(1, min(BATCH, int(self.per_second * (now - self.sent_at))))
 
 
 @dataclass
@@ -67,7 +74,7 @@ class Campaigner:
             log("campaign-held", campaign=campaign.id, reason=str(reason))
             return False
         counts.campaign_mails += sent
-        self._next_at = now + (sent / pace if pace else 0.0)
+        self._next_at = time.monotonic() + (SLICE_S if pace else 0.0)
         return sent > 0 and not pace
 
     async def _batch(
@@ -80,7 +87,7 @@ class Campaigner:
         if key not in self._progress:
             self._progress[key] = await self._begin(connection, book, campaign, renderer)
         progress = self._progress[key]
-        size = BATCH if progress.per_second is None else max(1, min(BATCH, int(progress.per_second * SLICE_S)))
+        size = progress.allowance(time.monotonic())
         people = await campaigns.unsent(
             connection, campaign, after=progress.after, limit=size, suppression=self.rules.suppression
         )
@@ -94,6 +101,7 @@ class Campaigner:
         if progress.after == 0 and self.rules.link_check:
             await self.links.check(letters)
         note = self.rules.idempotency  # without: noted at its end, so that whoever dies before that begins anew
+        progress.sent_at = time.monotonic()
         sent = await self.dispatch.send(book, letters, renderer.is_current, note_at_once=note)
         progress.after = people[-1][0]
         return sent, progress.per_second

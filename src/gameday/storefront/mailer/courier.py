@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from gameday.storefront.database import Connection, Database
 from gameday.storefront.logs import log
@@ -13,7 +13,7 @@ from gameday.storefront.mailer.config import Config, ConfigFolder, Held
 from gameday.storefront.mailer.counts import Counts
 from gameday.storefront.mailer.dispatch import Dispatch
 from gameday.storefront.mailer.events import Event, Recipient
-from gameday.storefront.mailer.letters import Renderer
+from gameday.storefront.mailer.letters import Letter, Renderer
 from gameday.storefront.mailer.links import LinkCheck
 from gameday.storefront.mailer.post import PostboxDown
 from gameday.storefront.mailer.rules import Rules
@@ -22,6 +22,15 @@ from gameday.storefront.problems import Unavailable
 
 ROUND_S = 120.0
 BULK = 10
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An event whose letters may be sent; `audience` is how many its rule asked for."""
+
+    event: Event
+    letters: list[Letter]
+    audience: int
 
 
 class Courier:
@@ -104,17 +113,37 @@ class Courier:
             book = Book(connection)
             await book.open()
             await self._dispatch.settle(book)
-            for event in await events.pending(connection, without=list(self._held)):
-                if not renderer.is_current():
-                    return True
-                await self._deliver(connection, book, event, renderer)
+            waiting = await events.pending(connection, without=list(self._held))
+            # Side by side, for most of it is waiting for pages; sent in their order, by one session.
+            prepared = [asyncio.create_task(self._prepare(connection, event, renderer)) for event in waiting]
+            try:
+                for task in prepared:
+                    if (ready := await task) is not None and renderer.is_current():
+                        await self._deliver(connection, book, ready, renderer)
+            finally:
+                await _end(prepared)
             counts = self._counts[renderer.config.sha256]
             busy = await self._campaigner.work(connection, book, renderer, counts)
             await book.close()
         return busy
 
-    async def _deliver(self, connection: Connection, book: Book, event: Event, renderer: Renderer) -> None:
+    async def _deliver(self, connection: Connection, book: Book, ready: Ready, renderer: Renderer) -> None:
         """Send all letters of one event; all are written before the first is sent, so that none goes out half-right."""
+        config, event, kept = renderer.config, ready.event, len(ready.letters)
+        counts = self._counts[config.sha256]
+        try:
+            await guards.check_ceiling(self._rules, config, book, event.kind, event.event_id, kept)
+            counts.sent += await self._dispatch.send(book, ready.letters, renderer.is_current)
+        except Held as reason:
+            self._hold(event, reason, counts)
+            return
+        await events.mark_processed(connection, event)
+        self._counted.discard((config.sha256, event.id))
+        loud = {"bulk": True} if kept > BULK else {}
+        log("delivered", template=event.kind, shop_event=event.event_id, audience=ready.audience, kept=kept, **loud)
+
+    async def _prepare(self, connection: Connection, event: Event, renderer: Renderer) -> Ready | None:
+        """Find out whom an event is to be told to, write the letters, follow their links; None when it is held."""
         config, rules = renderer.config, self._rules
         counts = self._counts[config.sha256]
         is_new = (config.sha256, event.id) not in self._counted
@@ -130,19 +159,18 @@ class Courier:
             counts.audience += len(asked) * is_new
             counts.dropped_by_join += (len(asked) - len(kept)) * is_new
             guards.check_domains(rules, config, [person.email for person in kept])
-            await guards.check_ceiling(rules, config, book, event.kind, event.event_id, len(kept))
             letters = await asyncio.to_thread(lambda: [renderer.letter(event, facts, person) for person in kept])
             if rules.link_check:
                 await self._links.check(letters)
-            counts.sent += await self._dispatch.send(book, letters, renderer.is_current)
         except Held as reason:
-            self._held[event.id] = str(reason)
-            counts.held += 1
-            log("held", template=event.kind, shop_event=event.event_id, reason=str(reason))
-            return
-        await events.mark_processed(connection, event)
-        self._counted.discard((config.sha256, event.id))
-        _log_delivery(event, asked, kept)
+            self._hold(event, reason, counts)
+            return None
+        return Ready(event, letters, len(asked))
+
+    def _hold(self, event: Event, reason: Held, counts: Counts) -> None:
+        self._held[event.id] = str(reason)
+        counts.held += 1
+        log("held", template=event.kind, shop_event=event.event_id, reason=str(reason))
 
     async def _unsuppressed(
         self, connection: Connection, event: Event, asked: list[Recipient], counts: Counts
@@ -154,6 +182,8 @@ class Courier:
         return [person for person in asked if person.email not in out]
 
 
-def _log_delivery(event: Event, asked: list[Recipient], kept: list[Recipient]) -> None:
-    loud = {"bulk": True} if len(kept) > BULK else {}
-    log("delivered", template=event.kind, shop_event=event.event_id, audience=len(asked), kept=len(kept), **loud)
+async def _end(tasks: list["asyncio.Task[Ready | None]"]) -> None:
+    """Cancel what is still under way, and wait until it has let go of the connection."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
