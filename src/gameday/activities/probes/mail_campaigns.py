@@ -96,13 +96,16 @@ def _measure_switch(view: View, mails: list[Mail], *, within_s: float, at_least:
 def measure_switch(
     view: View, mails: list[Mail], *, thrown_at: float | None, within_s: float, at_least: int
 ) -> Reading:
-    """Mails that came after the switch was thrown, at `thrown_at` (Unix seconds; None: not yet)."""
+    """Mails that came after the switch was thrown, at `thrown_at` (Unix seconds; None: not yet).
+
+    Time in which this machine stalled does not count: the mailer may have stood still as well.
+    """
     if view.baseline_phase:
         verdict, reason = ("holds" if mails else "undecided"), f"{len(mails)} mails came before the switch was thrown"
         return Reading("holds" if verdict == "holds" else "undecided", reason, {"mails": len(mails)})
     if thrown_at is None:
         return Reading("undecided", "the switch is not proven to be thrown")
-    after = [mail for mail in mails if mail.created_at > thrown_at + within_s]
+    after = [mail for mail in mails if _awake_s(view, thrown_at, mail.created_at) > within_s]
     recorder = view.session.shoppers.recorder
     wanted = sum(len(recorder.confirmed(kind, thrown_at + within_s, view.end)) for kind in ("order", "gift"))
     numbers = {"mails_after": len(after), "called_for": wanted}
@@ -110,7 +113,13 @@ def measure_switch(
         reason = (
             f"{len(after)} mails came more than {within_s:g} s after the switch was thrown, e.g. {after[0].subject!r}"
         )
-        return Reading("violated", reason, numbers, span=(thrown_at, thrown_at + within_s))
+        return Reading("violated", reason, numbers)
     if wanted < at_least:
         return Reading("undecided", f"{wanted} things that call for a mail were bought, {at_least} needed", numbers)
     return Reading("holds", f"no mail came for the {wanted} things bought after that", numbers)
+
+
+def _awake_s(view: View, start: float, end: float) -> float:
+    """The seconds from `start` to `end` in which this machine did not stall."""
+    stalled = sum(max(0.0, min(stall.end, end) - max(stall.start, start)) for stall in view.stalls)
+    return end - start - stalled
