@@ -9,8 +9,12 @@ may arrive twice, which is better than never, and receivers that know the id sho
 A claim is in somebody's hands while the advisory lock of that round is held; the database drops it with its session.
 """
 
+import contextlib
 import secrets
 from dataclasses import dataclass
+from typing import Self
+
+import psycopg
 
 from gameday.storefront.database import Connection
 
@@ -35,19 +39,21 @@ class Entry:
 
 
 class Book:
-    """One round's hand on the book. `open` it first: its claims are its own until it is closed."""
+    """One round's hand on the book, as a context: its claims are in its hands until that ends."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._hand = secrets.randbits(62) | 1
 
-    async def open(self) -> None:
+    async def __aenter__(self) -> Self:
         """Take the lock that says that this hand is alive."""
         await self._connection.execute("select pg_advisory_lock(%s)", (self._hand,))
+        return self
 
-    async def close(self) -> None:
-        """Let go of it: whatever is still claimed is in doubt from now on."""
-        await self._connection.execute("select pg_advisory_unlock(%s)", (self._hand,))
+    async def __aexit__(self, *_: object) -> None:
+        """Let go of it: what is still claimed is in doubt from now on. A connection that broke has let go already."""
+        with contextlib.suppress(psycopg.Error):
+            await self._connection.execute("select pg_advisory_unlock(%s)", (self._hand,))
 
     async def claim(self, template: str, event_id: str, recipients: list[str]) -> set[str]:
         """Claim the mails that nobody has claimed or sent yet; returns to whom these are."""

@@ -109,9 +109,7 @@ class Courier:
         if self._folder.current is None:
             return False
         renderer = self.renderer()
-        async with self._database.connection(deadline_s=ROUND_S) as connection:
-            book = Book(connection)
-            await book.open()
+        async with self._database.connection(deadline_s=ROUND_S) as connection, Book(connection) as book:
             await self._dispatch.settle(book)
             waiting = await events.pending(connection, without=list(self._held))
             # Side by side, for most of it is waiting for pages; sent in their order, by one session.
@@ -123,9 +121,7 @@ class Courier:
             finally:
                 await _end(prepared)
             counts = self._counts[renderer.config.sha256]
-            busy = await self._campaigner.work(connection, book, renderer, counts)
-            await book.close()
-        return busy
+            return await self._campaigner.work(connection, book, renderer, counts)
 
     async def _deliver(self, connection: Connection, book: Book, ready: Ready, renderer: Renderer) -> None:
         """Send all letters of one event; all are written before the first is sent, so that none goes out half-right."""
