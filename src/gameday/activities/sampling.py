@@ -33,6 +33,7 @@ _ERROR_PAGES = (
     "no_page_view_ends_in_nothing",
 )
 """Probes of the error page that need `at_least` failed page views."""
+_MAILED, _WHAT_MAILED = _BUY | _GIFT, "orders and gifts"
 Arguments = dict[str, Any]
 Where = tuple[str | int, ...]
 
@@ -66,6 +67,15 @@ _NEEDS: Mapping[str, tuple[frozenset[str], str, Callable[[Arguments], int]]] = {
     "orders.no_confirmed_order_lost": (_BUY, "visits to buy", _at_least),
     "mail.no_unmatched_gift_alert": (_GIFT, "gifts", _at_least),
     "mail.gift_alerts_are_well_formed": (_GIFT, "gifts", _at_least),
+    "mail_recipients.alerts_do_not_outnumber_gifts": (_GIFT, "gifts", _at_least),
+    "mail_recipients.nobody_suppressed_is_mailed": (_MAILED, _WHAT_MAILED, _at_least),
+    "mail_recipients.recipients_are_in_reserved_domains": (_MAILED, _WHAT_MAILED, _at_least),
+    "mail_delivery.each_order_is_confirmed_once": (_BUY, "visits to buy", _at_least),
+    "mail_delivery.no_mail_arrives_twice": (_MAILED, _WHAT_MAILED, _at_least),
+    "mail_delivery.sink_agrees_with_sender": (_MAILED, _WHAT_MAILED, _at_least),
+    "mail_campaigns.kill_switch_stops_mail": (_MAILED, _WHAT_MAILED, _at_least),
+    "mail_form.links_lead_to_the_item": (_MAILED, _WHAT_MAILED, _at_least),
+    "mail_form.mails_are_signed": (_MAILED, _WHAT_MAILED, _at_least),
 }
 """By probe: which visits it looks at, what these are called, and how many it needs at the least."""
 

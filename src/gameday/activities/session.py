@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from gameday import evidence, reach
-from gameday.activities.books import Database, Postbox
+from gameday.activities.books import Database
+from gameday.activities.mailbox import Postbox
 from gameday.activities.proof import fault_window
 from gameday.ledger.proxies import origin_of
 from gameday.verdict import Finding

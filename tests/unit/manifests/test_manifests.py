@@ -53,6 +53,19 @@ WEAKNESSES: dict[str, dict[tuple[str, str, str], Any]] = {
     "no-deadline": {("web", "web", "WEB_CATALOG_DEADLINE_S"): "off"},
     "no-event-join": {("mailer", "mailer", "MAILER_EVENT_JOIN"): "off"},
     "lenient-templates": {("mailer", "mailer", "MAILER_STRICT_TEMPLATES"): "off"},
+    "no-ceiling": {("mailer", "mailer", "MAILER_CEILING"): "off"},
+    "no-kill-switch": {("mailer", "mailer", "MAILER_KILL_SWITCH"): "off"},
+    "no-link-check": {("mailer", "mailer", "MAILER_LINK_CHECK"): "off"},
+    "no-suppression": {("mailer", "mailer", "MAILER_SUPPRESSION"): "off"},
+    "unsigned-mail": {("mailer", "mailer", "MAILER_DKIM"): "off"},
+    "unsubscribe-unsigned": {("mailer", "mailer", "MAILER_UNSUBSCRIBE"): "unsigned"},
+    "no-unsubscribe": {("mailer", "mailer", "MAILER_UNSUBSCRIBE"): "off"},
+    "author-approves": {("mailer", "mailer", "MAILER_SECOND_PERSON"): "off"},
+    "mail-sent-again": {("mailer", "mailer", "MAILER_IDEMPOTENCY"): "off"},
+    "apology-to-everybody": {("mailer", "mailer", "MAILER_APOLOGY_JOIN"): "off"},
+    "sent-before-accepted": {("mailer", "mailer", "MAILER_ACCEPTANCE"): "off"},
+    "any-domain": {("mailer", "mailer", "MAILER_RESERVED_DOMAINS"): "off"},
+    "audience-drifts": {("mailer", "mailer", "MAILER_DRY_RUN"): "off"},
 }
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any, cast
 
-from gameday.activities.books import Gift, Mail
+from gameday.activities.books import Gift
+from gameday.activities.mailbox import Mail
 from gameday.activities.probes.mail import measure_form, measure_matches
 from gameday.activities.probes.members import measure_signups
 from gameday.activities.probes.orders import measure_orders

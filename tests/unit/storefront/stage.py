@@ -93,6 +93,7 @@ class Stage:
         env |= {"PGDATA": str(self.folder / "pgdata"), "INITDB_DIR": str(self.folder / "no-scripts")}
         env |= {"MIGRATIONS_DIR": str(SQL / "migrations"), "SEEDS_DIR": str(SQL / "seeds")}
         env |= {"MAILER_CONFIG_DIR": str(self.mailer_config), "MAILER_DKIM_KEY_FILE": str(DKIM / "private.pem")}
+        env |= {"MAILER_UNSUBSCRIBE_KEY": "a-key-for-tests", "POSTBOX_DIR": str(self.folder / f"postbox-{host}")}
         return env | more
 
     def spawn(self, service: str, host: str | None = None, **more: str) -> Process:

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from gameday.storefront import fields, service, settings
-from gameday.storefront.web import buying, giving, joining, shop
+from gameday.storefront.web import buying, giving, joining, shop, unsubscribing
 from gameday.storefront.web.asking import PATIENCE, Patience
 from gameday.storefront.web.guarding import keep_language, refuse_strangers
 from gameday.storefront.web.peers import PEERS, Peers
 from gameday.storefront.web.replies import TEMPLATES, error_page
 
-BACKENDS = ("catalog", "cart", "orders", "registry", "members")
+BACKENDS = ("catalog", "cart", "orders", "registry", "members", "mailer")
 OPTIONAL_S = 0.4
 
 
@@ -60,6 +60,7 @@ def _route(router: web.UrlDispatcher) -> None:
     router.add_get("/membership", joining.show_membership)
     router.add_post("/membership", joining.join)
     router.add_get("/membership/" + fields.route("member"), joining.show_member)
+    unsubscribing.route(router)
 
 
 if __name__ == "__main__":
