@@ -8,10 +8,10 @@ sends the POST by itself, from anywhere. A GET changes nothing, for scanners fol
 from aiohttp import web
 
 from gameday.storefront import fields
+from gameday.storefront.web.asking import ask
 from gameday.storefront.web.languages import language
 from gameday.storefront.web.peers import Call
 from gameday.storefront.web.replies import reply
-from gameday.storefront.web.asking import ask
 
 WORDS = {
     "en": {
