@@ -203,7 +203,7 @@ def test_a_budget_that_forbids_all_evictions_is_named(shop: DrainedShop, tmp_pat
     before, budget = shop.uids(), tmp_path / "budget.yaml"
     budget.write_text(yaml.safe_dump(BUDGET))
     hasty = tmp_path / "hasty.yaml"
-    hasty.write_text(DRAIN.read_text().replace("timeout_s: 40", "timeout_s: 4"))
+    hasty.write_text(DRAIN.read_text().replace("timeout_s: 60", "timeout_s: 4"))
     shop.cluster.kubectl("apply", "-n", SHOP, "-f", str(budget))
     try:
         with pytest.raises(AssertionError, match="exit 3"):

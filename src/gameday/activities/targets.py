@@ -26,11 +26,14 @@ def is_ready(pod: Any) -> bool:
 
 
 def is_over(pod: Any) -> bool:
-    """Whether a pod has ended, or is being deleted and each of its containers has: its object may linger on."""
+    """Whether a pod has ended, or is being deleted and no container of it runs any more: its object may linger on.
+
+    Of one that is gone already some kubelets (1.20's) say that it waits, and for a minute.
+    """
     if pod.status.phase in ENDED:
         return True
-    statuses = pod.status.container_statuses or []
-    ended = bool(statuses) and all(s.state is not None and s.state.terminated is not None for s in statuses)
+    statuses = [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]
+    ended = bool(statuses) and not any(s.state is None or s.state.running is not None for s in statuses)
     return pod.metadata.deletion_timestamp is not None and ended
 
 
