@@ -11,6 +11,8 @@ import pytest
 from .conftest import play
 from .stage import Reply, Stage, Visitor
 
+pytestmark = pytest.mark.usefixtures("strangers_leave")
+
 WRITES = [
     ("catalog", "/products/p001/reviews"),
     ("cart", f"/carts/{'0' * 32}/items"),

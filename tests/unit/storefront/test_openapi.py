@@ -10,6 +10,8 @@ import pytest
 from .conftest import play
 from .stage import Stage, Visitor
 
+pytestmark = pytest.mark.usefixtures("strangers_leave")
+
 SERVICES = ["catalog", "cart", "orders", "registry", "members"]
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 #: So much for one service in `make test`; GAMEDAY_FUZZ_EXAMPLES=500 for more, GAMEDAY_FUZZ_SEED for others.
