@@ -32,6 +32,8 @@ def test_the_shop_sells_and_fails_kindly(shop: Shop) -> None:
     """An order and a gift give their mails; with every backend dead the page is friendly; then all comes back."""
     edge = shop.url("edge")
     seen = shopper.shop(edge, shop.url("postbox"))
+    assert shopper.call(f"{shop.url('web')}/metrics")[0] == 200
+    assert shopper.call(f"{edge}/metrics")[0] == 404  # for Prometheus alone
     assert seen["again"]["order"] == seen["order"]["order"]
     assert [mail["to"] for mail in seen["mails"]] == [[seen["buyer"]], ["customer-0001@shop.example"]]
     shop.kubectl("scale", "deployment", "-l", "tier=backend", "--replicas=0")

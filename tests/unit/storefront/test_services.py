@@ -10,6 +10,8 @@ import pytest
 from .conftest import play
 from .stage import Reply, Stage, Visitor
 
+pytestmark = pytest.mark.usefixtures("strangers_leave")
+
 
 def _key(key: str = "") -> dict[str, str]:
     return {"Idempotency-Key": key or uuid.uuid4().hex}
