@@ -115,7 +115,7 @@ def status(context: str | None) -> int:
 @click.option("--context", help="The cluster (default: the one of 'gameday up').")
 @click.option("--namespace", default=SHOP, show_default=True, help="The storefront's namespace.")
 def logs(app: str, context: str | None, namespace: str, *, follow: bool) -> int:
-    """Print the logs of every pod of APP (edge, web, catalog, cart, orders, registry, mailer, postbox, db)."""
+    """Print the logs of every pod of APP (edge, web, catalog, cart, orders, registry, members, mailer, postbox, db)."""
     from gameday.authoring.keys import did_you_mean
     from gameday.runner.errors import InvalidRequest
     from gameday.runner.target import existing

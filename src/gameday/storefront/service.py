@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from gameday.storefront import metrics, settings
+from gameday.storefront import metrics, openapi, settings
 from gameday.storefront.logs import log, request_id, service_name
 from gameday.storefront.problems import Problem, Unavailable, problem_json
 
@@ -28,6 +28,7 @@ ErrorPage = Callable[[web.Request, Problem], web.Response]
 
 BODY_LIMIT_BYTES = 64 * 1024
 BODY_S = 5.0
+LINGER_S = 1.0  # for what a client still sends after it was refused
 FINISH_S = 5.0
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
@@ -66,6 +67,8 @@ def application(
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
+    if (described := openapi.document(name)) is not None:
+        app.router.add_get("/openapi.json", _describe(described))
     return app
 
 
@@ -124,7 +127,9 @@ async def _serve(build: Callable[[], web.Application]) -> None:
     service_name.set(app[NAME])
     drain_s = settings.number("DRAIN_S", 0.5)
     address = settings.listen_address()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=FINISH_S, handle_signals=False)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=FINISH_S, handle_signals=False, lingering_time=LINGER_S
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, address.host, address.port, backlog=256).start()
@@ -147,6 +152,13 @@ async def _readyz(request: web.Request) -> web.Response:
         raise Unavailable("this pod is stopping and")
     await request.app[READY](request.app)
     return web.json_response({"status": "ready"})
+
+
+def _describe(document: dict[str, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def describe(_request: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    return describe
 
 
 async def _metrics(request: web.Request) -> web.Response:

@@ -32,6 +32,8 @@ WEAKNESSES: dict[str, dict[tuple[str, str, str], Any]] = {
     },
     "no-idempotency-key": {("orders", "orders", "ORDERS_IDEMPOTENCY"): "off"},
     "no-outbox": {("orders", "orders", "ORDERS_OUTBOX"): "off"},
+    "readiness-always-yes": {("orders", "orders", "readinessProbe"): ("/healthz", 1, 2)},
+    "liveness-too-eager": {("orders", "orders", "livenessProbe"): ("/readyz", 1, 1)},
     "no-deadline": {("web", "web", "WEB_CATALOG_DEADLINE_S"): "off"},
     "no-event-join": {("mailer", "mailer", "MAILER_EVENT_JOIN"): "off"},
     "lenient-templates": {("mailer", "mailer", "MAILER_STRICT_TEMPLATES"): "off"},
@@ -61,11 +63,15 @@ def containers(deployment: Any) -> dict[str, Any]:
 
 
 def settings(folder: Path) -> dict[tuple[str, str, str], Any]:
-    """Every variable and every replica count of a folder, flat, to be compared."""
+    """Every variable, replica count and probe (path, period, threshold) of a folder, flat, to be compared."""
     flat: dict[tuple[str, str, str], Any] = {}
     for name, deployment in deployments(folder).items():
         flat[name, "", "replicas"] = deployment["spec"]["replicas"]
         for container, spec in containers(deployment).items():
+            for probe in spec.keys() & {"readinessProbe", "livenessProbe"}:
+                asked = spec[probe]
+                path = asked.get("httpGet", {}).get("path", "")
+                flat[name, container, probe] = (path, asked["periodSeconds"], asked["failureThreshold"])
             for variable in spec.get("env", []):
                 flat[name, container, variable["name"]] = variable.get("value", json.dumps(variable.get("valueFrom")))
     return flat
