@@ -70,7 +70,7 @@ PROBLEM = record(
 
 @dataclass(frozen=True)
 class Operation:
-    """A method of a path. One with a `body` is a write: it has an idempotency key, and a repetition answers 200."""
+    """A method of a path. A post has an idempotency key, and a repetition answers 200; a put needs none."""
 
     method: str
     path: str
@@ -81,7 +81,15 @@ class Operation:
 
 
 #: What parts of paths are.
-PARTS: dict[str, Schema] = {"id": ID, "rid": ID, "gid": UUID, "cart": CART, "order": UUID, "member": UUID}
+PARTS: dict[str, Schema] = {
+    "id": ID,
+    "rid": ID,
+    "gid": UUID,
+    "cart": CART,
+    "order": UUID,
+    "member": UUID,
+    "product": ID,
+}
 
 APIS: dict[str, tuple[Operation, ...]] = {
     "catalog": (
@@ -100,6 +108,11 @@ APIS: dict[str, tuple[Operation, ...]] = {
             "post", "/carts/{cart}/items", "Put something in; with `create` the cart is made.",
             record({"cart": CART, "items": many(ITEM)}),
             record({"product": ID}, {"quantity": count(99), "create": {"type": "boolean"}}), (404, 422),
+        ),
+        Operation(
+            "put", "/carts/{cart}/items/{product}", "Change how many of a product there are; 0 takes it out.",
+            record({"cart": CART, "items": many(ITEM)}),
+            record({"quantity": {"type": "integer", "minimum": 0, "maximum": 99}}), (404, 422),
         ),
     ),
     "orders": (
@@ -170,9 +183,10 @@ def _operation(one: Operation) -> dict[str, Any]:
     refusals = [*one.refusals, 503]
     if one.body is not None:
         key = {"type": "string", "pattern": "^[!-~]{1,128}$"}
-        made["parameters"].append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": key})
+        if one.method == "post":
+            made["parameters"].append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": key})
+            made["responses"]["201"] = _answer("Made", "application/json", one.answer)
         made["requestBody"] = {"required": True, "content": {"application/json": {"schema": one.body}}}
-        made["responses"]["201"] = _answer("Made", "application/json", one.answer)
         refusals += [400, 408, 413]
     if parts:
         refusals.append(404)
