@@ -77,7 +77,10 @@ def test_each_broken_promise_is_reported_by_its_name(
     """
     experiment = yaml.safe_load(PROMISES.read_text())
     experiment["controls"][0]["provider"]["arguments"]["shoppers"] |= {"mix": {"product": 1, "head": 1, "cart": 1}}
-    for probe in experiment["steady-state-hypothesis"]["probes"]:
+    hypothesis = experiment["steady-state-hypothesis"]
+    hypothesis["probes"] = [probe for probe in hypothesis["probes"] if probe["name"] != "it-comes-within-300-ms"]
+    del experiment["extensions"]
+    for probe in hypothesis["probes"]:
         if "at_least" in probe["provider"]["arguments"]:
             probe["provider"]["arguments"]["at_least"] = 20
     journal = run(experiment)

@@ -137,13 +137,17 @@ class Edge:
 
 @pytest.fixture
 def start_edge(tmp_path: Path) -> Iterator[Callable[..., Edge]]:
-    """Starts Envoy on an address of its own in front of the address given; stops it afterwards."""
+    """Starts Envoy on an address of its own in front of the address given; stops it afterwards.
+
+    It forwards all that comes, unless told otherwise: what is shed has tests of its own.
+    """
     edges: list[Edge] = []
 
     def start(web: str, pages: Path = FILES, **environment: str) -> Edge:
         folder = tmp_path / f"{len(edges)}"
         folder.mkdir()
         address, log = fresh_address(), folder / "log"
+        environment = {"EDGE_PAGES_PER_S": "off", "EDGE_ADMISSION_CONTROL": "off"} | environment
         environment |= {"POD_IP": address, "WEB_SERVICE_HOST": web, "WEB_SERVICE_PORT": "8080"}
         render(FILES / "envoy.yaml.j2", pages, folder / "envoy.yaml", environment)
         envoy = shutil.which("envoy", path=str(Path(sys.executable).parent))

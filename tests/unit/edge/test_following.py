@@ -58,7 +58,7 @@ def shows(edge: Edge, words: str) -> bool:
 
 def test_a_new_page_is_served_without_a_restart(start_edge: Callable[..., Edge], pages: Path) -> None:
     """New words reach visitors, and nobody is turned away meanwhile; what has not changed is said once."""
-    edge = start_edge(DEAD, pages=pages, EDGE_PAGES_PER_S="off")
+    edge = start_edge(DEAD, pages=pages)
     following = follower(edge, pages)
     change(pages / "strings.yaml", OLD, NEW)
     assert following.look() == "the pages are new"
@@ -68,7 +68,7 @@ def test_a_new_page_is_served_without_a_restart(start_edge: Callable[..., Edge],
 
 def test_a_broken_template_leaves_the_last_good_page(start_edge: Callable[..., Edge], pages: Path) -> None:
     """Not the built-in one: the page that visitors had before. Mended, the new one comes."""
-    edge = start_edge(DEAD, pages=pages, EDGE_PAGES_PER_S="off")
+    edge = start_edge(DEAD, pages=pages)
     following = follower(edge, pages)
     change(pages / "strings.yaml", OLD, NEW)
     change(pages / "error.html.j2", "words.cause", "words.cuase")
@@ -120,7 +120,7 @@ def follower_afresh(edge: Edge, pages: Path) -> Follower:
 
 def test_it_looks_until_it_is_told_to_stop(start_edge: Callable[..., Edge], pages: Path) -> None:
     """The loop of the companion."""
-    edge = start_edge(DEAD, pages=pages, EDGE_PAGES_PER_S="off")
+    edge = start_edge(DEAD, pages=pages)
     stop = Event()
     thread = Thread(target=follow, args=(follower(edge, pages), stop, 0.05))
     thread.start()

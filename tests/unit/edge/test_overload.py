@@ -58,7 +58,7 @@ def test_without_the_limit_all_are_let_in(start_edge: Callable[..., Edge], upstr
 def test_a_web_that_answers_nothing_is_spared(start_edge: Callable[..., Edge], upstream: Upstream) -> None:
     """After the first failures most get the page at once; orders are still tried, and pages when web is back."""
     upstream.status = 503
-    edge = start_edge(upstream.address, EDGE_RETRIES="off")
+    edge = start_edge(upstream.address, EDGE_RETRIES="off", EDGE_ADMISSION_CONTROL="on")
     crowd(edge, 30)
     before = upstream.asked["GET"]
     for reply in crowd(edge, 30):
@@ -75,7 +75,7 @@ def test_a_web_that_answers_nothing_is_spared(start_edge: Callable[..., Edge], u
 
 def test_a_web_that_answers_some_is_not(start_edge: Callable[..., Edge], upstream: Upstream) -> None:
     """With one page in three no visitor is turned away unheard: it may be one kind of page that fails."""
-    edge = start_edge(upstream.address, EDGE_RETRIES="off", EDGE_PAGES_PER_S="off")
+    edge = start_edge(upstream.address, EDGE_RETRIES="off", EDGE_ADMISSION_CONTROL="on")
     upstream.statuses = [200, 503, 503] * 15
     crowd(edge, 30)
     crowd(edge, 15)
@@ -87,7 +87,7 @@ def test_without_admission_control_web_is_asked_for_every_page(
 ) -> None:
     """EDGE_ADMISSION_CONTROL=off is a real weakness."""
     upstream.status = 503
-    edge = start_edge(upstream.address, EDGE_RETRIES="off", EDGE_ADMISSION_CONTROL="off", EDGE_PAGES_PER_S="off")
+    edge = start_edge(upstream.address, EDGE_RETRIES="off", EDGE_ADMISSION_CONTROL="off")
     crowd(edge, 25)
     crowd(edge, 20)
     assert upstream.asked["GET"] == 45
@@ -99,8 +99,7 @@ def test_retries_do_not_triple_the_load(start_edge: Callable[..., Edge], upstrea
     asked = {}
     for switch in ("on", "off"):
         upstream.asked.clear()
-        shedding = {"EDGE_PAGES_PER_S": "off", "EDGE_ADMISSION_CONTROL": "off"}
-        crowd(start_edge(upstream.address, EDGE_RETRY_BUDGET=switch, **shedding), 60)
+        crowd(start_edge(upstream.address, EDGE_RETRY_BUDGET=switch), 60)
         asked[switch] = upstream.asked["GET"]
     assert asked["off"] == 180
     assert asked["on"] < 120

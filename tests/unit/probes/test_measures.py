@@ -1,9 +1,11 @@
 """What the probes make of samples."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 from gameday.activities.books import Gift
 from gameday.activities.mailbox import Mail
+from gameday.activities.probes.error_pages import measure_heads
 from gameday.activities.probes.mail import measure_form, measure_matches
 from gameday.activities.probes.members import measure_signups
 from gameday.activities.probes.orders import measure_orders
@@ -26,7 +28,8 @@ LINK = "/registry/r0001/items/g1"
 def _sample(at: float = 0.0, *, behaviour: str = "product", error: str | None = None, **more: Any) -> Sample:
     path = more.pop("path", "/checkout" if behaviour == "buy" else "/")
     status = more.pop("status", 503 if error else 200)
-    return Sample(at, at, at + 0.1, behaviour, "GET", path, status, more.pop("latency_ms", 100), error, **more)
+    method = more.pop("method", "GET")
+    return Sample(at, at, at + 0.1, behaviour, method, path, status, more.pop("latency_ms", 100), error, **more)
 
 
 def _view(samples: list[Sample], *, baseline: bool = False, final: bool = True, **more: Any) -> View:
@@ -135,6 +138,20 @@ def test_a_crowd_is_shed_politely_or_not_at_all() -> None:
     assert measure_shedding(_view([away] * 90 + [rude], final=False), at_least=10).verdict == "violated"
     assert measure_shedding(_view([served], baseline=True), at_least=10).verdict == "holds"
     assert measure_shedding(_view([served, away], baseline=True), at_least=10).verdict == "violated"
+
+
+def test_a_head_of_another_moment_is_no_lie() -> None:
+    """A status that differs once is the shop's that changes; again and again it is HEAD's. Headers that differ are."""
+    good = _sample(behaviour="head", method="HEAD")
+    alike = _sample(behaviour="head", method="HEAD", error="status 503")
+    lie = replace(alike, status=200, friendly_problems=("head: HEAD says 200, GET 503",))
+    bare = replace(alike, friendly_problems=("head: HEAD has retry-after not set, GET 5",))
+    assert measure_heads(_view([alike] * 10 + [lie] * 4), at_least=10).verdict == "holds"
+    assert measure_heads(_view([lie] * 2), at_least=1).verdict == "undecided"
+    assert measure_heads(_view([lie] * 3 + [alike] * 2), at_least=1).verdict == "violated"
+    assert measure_heads(_view([alike] * 10 + [bare]), at_least=10).verdict == "violated"
+    assert measure_heads(_view([good]), at_least=1).verdict == "undecided"
+    assert measure_heads(_view([good], baseline=True), at_least=9).verdict == "holds"
 
 
 def test_a_baseline_is_pages_that_come() -> None:

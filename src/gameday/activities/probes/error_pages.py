@@ -24,6 +24,8 @@ __all__ += ["error_page_is_not_stored", "error_page_is_self_contained", "error_p
 __all__ += ["error_page_latency_share_within", "error_page_leaks_nothing", "error_page_sets_no_cookie"]
 __all__ += ["error_status_is_honest", "head_agrees_with_get", "no_page_view_ends_in_nothing"]
 
+_UNLIKE = 3
+"""So many HEADs with another status than GET's are no accident of the moment."""
 _EACH_LANGUAGE = 5
 """So many failed page views in each of the two languages are needed to speak of both."""
 
@@ -139,17 +141,23 @@ def measure_aspect(view: View, *, aspect: str, at_least: int) -> Reading:
 
 
 def measure_heads(view: View, *, at_least: int) -> Reading:
-    """The answers to HEAD, beside those to GET."""
+    """The answers to HEAD, beside those to GET.
+
+    One that differs in its headers alone is too many. A status that differs may be that of a shop that was just
+    failing or recovering, so it takes three of them, and more than agree.
+    """
     heads = [sample for sample in view.samples if sample.method == "HEAD" and sample.sent_at is not None]
     bad = [sample for sample in heads if _has(sample, "head")]
-    failed = [sample for sample in heads if sample.failed]
-    numbers = {"heads": len(heads), "failed": len(failed), "bad": len(bad)}
-    if bad:
-        return Reading("violated", f"{len(bad)} of {len(heads)} HEADs: {_example(bad[0], 'head')}", numbers)
+    unlike = [sample for sample in bad if _differs_in_status(sample)]
+    failed = [sample for sample in heads if sample.failed and not _has(sample, "head")]
+    numbers = {"heads": len(heads), "failed_alike": len(failed), "bad": len(bad), "other_status": len(unlike)}
+    if len(bad) > len(unlike) or (len(unlike) >= _UNLIKE and len(unlike) > len(failed)):
+        first = next((sample for sample in bad if sample not in unlike), bad[0])
+        return Reading("violated", f"{len(bad)} of {len(heads)} HEADs: {_example(first, 'head')}", numbers)
     seen, needed = (heads, 1) if view.baseline_phase else (failed, at_least)
     if len(seen) < needed:
         return Reading("undecided", f"only {len(seen)} HEADs to judge by, at least {needed} needed", numbers)
-    return Reading("holds", f"all {len(heads)} HEADs agreed with GET, {len(failed)} of them failures", numbers)
+    return Reading("holds", f"{len(heads) - len(bad)} HEADs agreed with GET, {len(failed)} of them failures", numbers)
 
 
 def measure_form(view: View, *, at_least: int, programs_at_least: int) -> Reading:
@@ -231,6 +239,10 @@ def _failed_pages(view: View) -> list[Sample]:
 
 def _has(sample: Sample, aspect: str) -> bool:
     return any(aspect_of(problem) == aspect for problem in sample.friendly_problems)
+
+
+def _differs_in_status(sample: Sample) -> bool:
+    return any(problem.startswith("head: HEAD says") for problem in sample.friendly_problems)
 
 
 def _is_legible(sample: Sample) -> bool:

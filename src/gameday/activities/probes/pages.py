@@ -117,7 +117,7 @@ def _ms(value: float | None) -> str:
 
 def measure_friendliness(view: View, *, at_least: int) -> Reading:
     """How the failed page views looked."""
-    failed = [sample for sample in view.samples if sample.failed and sample.sent_at is not None]
+    failed = [s for s in view.samples if s.failed and s.sent_at is not None and s.method != "HEAD"]
     failed_pages = [sample for sample in failed if sample.is_page]
     unfriendly = [sample for sample in failed if sample.friendly_problems]
     numbers = {"failed_pages": len(failed_pages), "unfriendly": len(unfriendly)}

@@ -69,7 +69,7 @@ class Page:
     """One reply of Envoy's: what to send for some statuses, one language and one form.
 
     Attributes:
-        name: what the Lua filter calls it, ``<language>-<html|json|home>``.
+        name: what the Lua filter calls it, ``<language>-<html|json|home|head>``.
         kind: ``error`` (the shop's fault), ``request`` (the visitor's) or ``home`` (a page of its own).
         least: the lowest status of Envoy's for which it is sent.
         most: the highest.
@@ -110,7 +110,7 @@ def render_pages(folder: Path, safeguards: Safeguards | None = None, on_broken: 
     ``on_broken`` hears of each that cannot be shown; unless it raises, the built-in page takes its place.
 
     Returns:
-        A page for each range of statuses, language and form (HTML, JSON, and HTML in place of the home page).
+        A page for each range of statuses, language and form (HTML, JSON, HTML in place of the home page, and for HEAD).
     """
     safeguards = safeguards or Safeguards()
     return [page for language in LANGUAGES for page in _in_language(folder, language, safeguards, on_broken)]
@@ -128,6 +128,8 @@ def _in_language(folder: Path, language: str, safeguards: Safeguards, on_broken:
         problem = substitution_format(problem_json(status, words))
         yield Page(f"{language}-json", kind, least, most, status, "application/problem+json", headers, problem)
         yield Page(f"{language}-html", kind, least, most, status, HTML, safe, html)
+        heads = status if safeguards.head_agrees or kind != "error" else OK
+        yield Page(f"{language}-head", kind, least, most, heads, HTML, safe, html)
         if kind == "error" and safeguards.home_fallback:
             simple = substitution_format(html_or_fallback(folder, language, words_of(known, "home"), "home", on_broken))
             good = {name: value for name, value in safe.items() if name != "retry-after"} | {"x-fallback": "edge"}

@@ -31,7 +31,7 @@ class Safeguards:
         admission_control: spare a web that answers next to nothing.
         pages_per_s: page views a second that are forwarded, for all visitors together; None: any number.
         home_fallback: a simple home page when web has none; else the error page.
-        head_agrees: HEAD is asked of web as GET is; else it is answered with 200, unseen.
+        head_agrees: HEAD says what GET says; else it says 200 where that is the error page.
         access_log: write a line for each request, with its id.
         page_self_contained: the error page brings its picture along; else it loads it from elsewhere.
         page_hides_details: it does not tell what broke, and where.
