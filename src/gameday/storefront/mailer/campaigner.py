@@ -44,7 +44,7 @@ class Campaigner:
     dispatch: Dispatch
     rules: Rules
     links: LinkCheck
-    _progress: dict[tuple[str, str], Progress] = field(default_factory=dict)
+    _progress: dict[tuple[str, Campaign], Progress] = field(default_factory=dict)
     _held_until: dict[str, float] = field(default_factory=dict)
     _next_at: float = 0.0
 
@@ -83,9 +83,11 @@ class Campaigner:
         """Send the next of a campaign; returns how many mails were accepted, and the pace."""
         config = renderer.config
         guards.check_switch(self.rules, config)
-        key = (config.sha256, campaign.id)
+        key = (config.sha256, campaign)
         if key not in self._progress:
             self._progress[key] = await self._begin(connection, book, campaign, renderer)
+        if campaign.held:
+            await campaigns.hold(connection, campaign, "")
         progress = self._progress[key]
         size = progress.allowance(time.monotonic())
         people = await campaigns.unsent(
@@ -120,7 +122,6 @@ class Campaigner:
         await guards.check_ceiling(
             rules, config, book, campaign.template, campaign.id, people, lifted=campaign.above_ceiling
         )
-        await campaigns.hold(connection, campaign, "")
         per_second = limits.ceiling(config, campaign.template).per_second if rules.ceiling else _pace(config, campaign)
         log("campaign-begins", campaign=campaign.id, template=campaign.template, recipients=people, bulk=True)
         return Progress(await campaigns.facts_of(connection, campaign), per_second)

@@ -1,6 +1,6 @@
 """Campaigns in the database: made, counted by a dry run, approved by somebody else, sent to those who were counted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gameday.storefront.database import Connection
@@ -67,7 +67,7 @@ class Campaign:
     recipients: int | None
     content_sha256: str
     above_ceiling: bool
-    held: str = ""
+    held: str = field(default="", compare=False)
 
     @property
     def event(self) -> Event:
