@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from gameday.ledger.exchange import exchange
 from tests.bench.arguments import at_least_one
+from tests.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,18 +121,13 @@ def ways() -> Iterator[Ways]:
     """The upstream, and the proxy before it with a processor to itself."""
     first, last = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {last})
-    listen, control = _free_port(), _free_port()
+    listen, control = free_ports(HOST, 2)
     with program(last, "-m", "tests.bench.faultproxy", "--serve") as (_, port):
         settings = {"POD_IP": HOST, "ROUTES": f"{listen}={int(port)}", "UPSTREAM_HOST": HOST}
         settings |= {"CONTROL_PORT": str(control), "CONTROL_TOKEN": TOKEN}
         with program(first, "-m", "gameday.faultproxy", **settings) as (process, said):
             assert "fault proxy" in said, said
             yield Ways(int(port), listen, f"http://{HOST}:{control}", process.pid)
-
-
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Asker(asyncio.Protocol):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import ssl
 import subprocess
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.realkube import STATE
+from tests.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ class ApiServer:
 @contextlib.contextmanager
 def api_server(folder: Path, *admission: str) -> Iterator[ApiServer]:
     """Start etcd and the server, its files below `folder`, with these admission plugins; end both."""
-    store, peer, port = (_free_port() for _ in range(3))
+    store, peer, port = free_ports("127.0.0.1", 3)
     (folder / "tokens").write_text(f'{_TOKEN},admin,admin,"system:masters"\n')
     subprocess.run(["openssl", "genrsa", "-out", folder / "key", "2048"], check=True, capture_output=True)
     etcd = ["etcd", "--data-dir", str(folder / "etcd"), "--unsafe-no-fsync"]
@@ -103,9 +103,3 @@ def _running(argv: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gameday.ledger.exchange import exchange
+from tests.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
 TOKEN = "a-test-token"
 HOST = f"127.0.{1 + os.getpid() // 250 % 250}.{1 + os.getpid() % 250}"
 """An address of this process alone: on 127.0.0.1 anybody may take a port between its choice and its use."""
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.create_server((HOST, 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -121,7 +116,7 @@ def started(*launcher: str) -> Iterator[Proxy]:
     thread.start()
     listener = socket.create_server((HOST, 0))
     listener.settimeout(10)
-    port, raw_port, control = free_port(), free_port(), free_port()
+    port, raw_port, control = free_ports(HOST, 3)
     environment = {
         **os.environ,
         "POD_IP": HOST,
