@@ -40,8 +40,8 @@ else
 	@$(MAKE) --no-print-directory --silent clients
 	@echo "contract with Kubernetes, on the embedded cluster"
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile tests/contract
-	@echo "end to end, three files at a time"
-	@$(BIN)/python -m pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "not realkube and not realkind" tests/e2e
+	@echo "end to end, two files at a time"
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not realkube and not realkind" tests/e2e
 endif
 
 screenshots: $(STAMP) ## the pictures of the shop for the README, in docs/screenshots (needs Chromium; nicer with fonts-open-sans and fonts-urw-base35)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from gameday.kube import Kube
     from tests.e2e.realkind import RealKind
     from tests.e2e.realkube import RealKube
+
+
+def pytest_configure() -> None:
+    """A shell that starts us in the background has us ignore SIGINT; what we start, and interrupt, would do so too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -185,3 +185,20 @@ def test_sigkill_on_a_cluster_that_stays_leaves_no_fault_behind(shop: GameDayPro
     assert "no fault is on record" in revert.said()
     second = GameDayProcess(shop.folder, "up")
     assert (second.end(), "already" in second.said()) == (2, True)
+
+
+def test_a_game_day_that_nobody_listens_to_ends_as_any_other(tmp_path: Path) -> None:
+    """Its readers have gone, as those of `gameday run 2>&1 | head -1`: verdict, report and undo are what they are."""
+    report = tmp_path / "report"
+    command = [sys.executable, "-c", "from gameday.cli import main; main()", "run", MAIL, "--report", str(report)]
+    environment = {**os.environ, "GAMEDAY_STATE": str(tmp_path / "state")}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as day:
+        assert day.stdout is not None
+        assert day.stderr is not None
+        day.stdout.close()
+        assert day.stderr.readline()
+        day.stderr.close()
+        assert day.wait(100) == 0
+    journal = json.loads((report / MAIL / "journal.json").read_text())["gameday"]
+    assert journal["verdict"] == "passed"
+    assert (report / "index.html").exists()

@@ -6,11 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gameday.activities.sampling import expected_samples
+from gameday.cli.consoles import QuietConsole
 from gameday.runner.progress import STYLES
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ _PLAIN_WIDTH = 240
 _ORDER = ("passed", "failed", "inconclusive", "invalid", "dirty", "error")
 
 
-def console() -> Console:
+def console() -> QuietConsole:
     """Stdout; wide when it is no terminal, so that lines are not broken for nobody."""
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH, soft_wrap=True)
+    out = QuietConsole(highlight=False)
+    return out if out.is_terminal else QuietConsole(highlight=False, width=_PLAIN_WIDTH, soft_wrap=True)
 
 
 def show_plan(planned: list[Planned], hits: Mapping[str, Sequence[Hit]]) -> None:

@@ -121,8 +121,7 @@ def _run(
     planned: list[Planned], renderer: Renderer, catalogue: Catalogue, options: dict[str, Any], named: Target | None
 ) -> int:
     """Everything that happens, with the report folder and the signals held."""
-    from rich.console import Console
-
+    from gameday.cli.consoles import QuietConsole
     from gameday.cli.output import show_results
     from gameday.report.html import write_report
     from gameday.runner.folder import ReportFolder
@@ -130,7 +129,7 @@ def _run(
     from gameday.runner.progress import Progress
     from gameday.runner.single import Stop
 
-    stop, console = Stop(), Console(stderr=True)
+    stop, console = Stop(), QuietConsole(stderr=True)
     with ReportFolder(options["report"]) as report, handle_signals(stop):
         Context.trace_file = report.path / "gameday.log"
         with Progress(console, Context.trace_file) as progress:

@@ -118,7 +118,7 @@ class GameDay:
             folder = self.report.path / planned.run_name
             try:
                 result = self._single(number, planned, folder).execute()
-            except Exception as problem:  # noqa: BLE001  # a task is guarded: one run's bug is not another's
+            except BaseException as problem:  # noqa: BLE001  # a run without a result would be waited for without end
                 self.progress.trace(problem)
                 said = " ".join(str(problem).split())[:300]
                 judged = Judged("error", f"{type(problem).__name__}: {said}")
