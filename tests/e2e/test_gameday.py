@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -24,6 +24,16 @@ MAIL = "no-gift-alert-without-a-registry"
 UNDO_S = 7.0
 
 
+def start(
+    folder: Path, *words: str, out: IO[str] | int, err: IO[str] | int, environment: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """`gameday` in a process of its own; its cluster lives below `folder`."""
+    surroundings = {**os.environ, **(environment or {}), "GAMEDAY_STATE": str(folder / "state")}
+    surroundings.pop("KUBECONFIG", None)
+    command = [sys.executable, "-c", "from gameday.cli import main; main()", *words]
+    return subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=out, stderr=err)
+
+
 class GameDayProcess:
     """`gameday` in a process of its own, its stderr in a file that can be awaited."""
 
@@ -32,11 +42,8 @@ class GameDayProcess:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.err, self.out = folder / "stderr", folder / "stdout"
-        surroundings = {**os.environ, **(environment or {}), "GAMEDAY_STATE": str(folder / "state")}
-        surroundings.pop("KUBECONFIG", None)
-        command = [sys.executable, "-c", "from gameday.cli import main; main()", *words]
         with self.err.open("w") as err, self.out.open("w") as out:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=out, stderr=err)
+            self.process = start(folder, *words, out=out, err=err, environment=environment)
 
     def await_line(self, pattern: str, timeout_s: float = 60.0) -> float:
         """Wait for a line of progress; returns when it was seen (monotonic)."""
@@ -187,15 +194,16 @@ def test_sigkill_on_a_cluster_that_stays_leaves_no_fault_behind(shop: GameDayPro
 def test_a_game_day_that_nobody_listens_to_ends_as_any_other(tmp_path: Path) -> None:
     """Its readers have gone, as those of `gameday run 2>&1 | head -1`: verdict, report and undo are what they are."""
     report = tmp_path / "report"
-    command = [sys.executable, "-c", "from gameday.cli import main; main()", "run", MAIL, "--report", str(report)]
-    environment = {**os.environ, "GAMEDAY_STATE": str(tmp_path / "state")}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as day:
-        assert day.stdout is not None
-        assert day.stderr is not None
+    day = start(tmp_path, "run", MAIL, "--report", str(report), out=subprocess.PIPE, err=subprocess.PIPE)
+    assert day.stdout is not None
+    assert day.stderr is not None
+    try:
         day.stdout.close()
         assert day.stderr.readline()
         day.stderr.close()
         assert day.wait(100) == 0
+    finally:
+        day.kill()  # or one that never ends is waited for without end
     journal = json.loads((report / MAIL / "journal.json").read_text())["gameday"]
     assert journal["verdict"] == "passed"
     assert (report / "index.html").exists()

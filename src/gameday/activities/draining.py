@@ -14,7 +14,7 @@ from gameday.activities.evicting import Eviction
 from gameday.activities.fault import Fault, activity, attack
 from gameday.activities.guard import NotAllowedError, check_hit, drain_is_allowed, is_gamedays, shop_pods
 from gameday.activities.hunting import over
-from gameday.activities.targets import deployments_of, is_over
+from gameday.activities.targets import deployments_of, is_over, staying
 from gameday.kube import ApiException
 from gameday.ledger import Ledger, NoUndo, Uncordon
 from gameday.ledger.calls import find, persist, said
@@ -22,7 +22,7 @@ from gameday.ledger.lease import GUARDIAN
 from gameday.ledger.nodes import cordon
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from gameday.kube import Kube
 
@@ -137,11 +137,6 @@ def _pods_on(kube: Kube, namespace: str, node: str) -> list[Any]:
     """The namespace's pods on a node that have not ended, Gameday's own left out."""
     pods = persist(kube.core.list_namespaced_pod, namespace, field_selector=f"spec.nodeName={node}").items
     return [pod for pod in pods if not is_over(pod) and not is_gamedays(pod.metadata.labels or {})]
-
-
-def staying(pods: Iterable[Any]) -> list[Any]:
-    """Those that nobody has told to end: the others leave by themselves, and are not a drain's. Pure."""
-    return [pod for pod in pods if pod.metadata.deletion_timestamp is None]
 
 
 def _check_guardian(kube: Kube, namespace: str, node: str) -> None:

@@ -12,7 +12,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from gameday import reach
 from gameday.activities.caps import Caps
-from gameday.activities.targets import ENDED
+from gameday.activities.targets import ENDED, staying
 from gameday.allowlist import Allowance
 from gameday.ledger.calls import NOT_FOUND, find, persist
 from gameday.ledger.exchange import ExchangeError, exchange
@@ -157,4 +157,4 @@ def is_gamedays(labels: Mapping[str, str]) -> bool:
 
 
 def _live(pods: Iterable[Any]) -> list[Any]:
-    return [pod for pod in pods if pod.metadata.deletion_timestamp is None and pod.status.phase not in ENDED]
+    return [pod for pod in staying(pods) if pod.status.phase not in ENDED]

@@ -51,13 +51,7 @@ def delay_requests(
     own address, as on most clusters and not on the embedded one, where it makes the verdict inconclusive.
     Returns {fault, kind, target, proof}.
     """
-    what = {
-        "kind": "delay",
-        "latency_ms": latency_ms,
-        "jitter_ms": jitter_ms,
-        "share": share,
-        "seed": abs(seed_of(seed)),
-    }
+    what = {"kind": "delay", "latency_ms": latency_ms, "jitter_ms": jitter_ms, **_chance(share, seed)}
     return _set(namespace, service, DELAYED, what, clients, ttl_s)
 
 
@@ -130,14 +124,7 @@ def abort_requests(  # noqa: PLR0913  # an experiment file names each of them
     sent before the last was answered is not. `clients`, `seed`: as for `delay_requests`.
     Returns {fault, kind, target, proof}.
     """
-    what = {
-        "kind": "abort",
-        "status": status,
-        "share": share,
-        "body": body,
-        "headers": headers,
-        "seed": abs(seed_of(seed)),
-    }
+    what = {"kind": "abort", "status": status, "body": body, "headers": headers, **_chance(share, seed)}
     return _set(namespace, service, ABORTED, what, clients, ttl_s)
 
 

@@ -15,6 +15,7 @@ from gameday.activities.targets import (
     pods_of,
     ready_endpoints,
     services_to,
+    staying,
 )
 from gameday.ledger import SetReplicas
 from gameday.ledger.calls import persist, wait_until
@@ -120,7 +121,7 @@ class Scaling:
                 f"{kind} {namespace}: {made} pods more of {', '.join(self._deployments)} would be made, at most "
                 f"{MAX_MADE} may be; lower replicas"
             )
-        self.pods = [pod for pod in self.running() if pod.metadata.deletion_timestamp is None]
+        self.pods = staying(self.running())
         self.fault = Fault(self.kube, namespace, kind)
 
     def running(self) -> list[Any]:

@@ -25,6 +25,11 @@ def is_ready(pod: Any) -> bool:
     return pod.metadata.deletion_timestamp is None and any(c.type == "Ready" and c.status == "True" for c in conditions)
 
 
+def staying(pods: Iterable[Any]) -> list[Any]:
+    """Those that nobody has told to end: the others leave by themselves, and are no fault's to hit. Pure."""
+    return [pod for pod in pods if pod.metadata.deletion_timestamp is None]
+
+
 def is_over(pod: Any) -> bool:
     """Whether a pod has ended, or is being deleted and no container of it runs any more: its object may linger on.
 

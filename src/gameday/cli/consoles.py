@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 
-__all__ = ["QuietConsole"]
+__all__ = ["QuietConsole", "silence"]
+
+
+def silence(stream: IO[str]) -> None:
+    """Have a stream that nobody reads lead nowhere, so that the interpreter does not complain of it at its end."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 class QuietConsole(Console):
@@ -17,7 +24,6 @@ class QuietConsole(Console):
     """
 
     def on_broken_pipe(self) -> None:
-        """Write to nowhere from now on, so that the interpreter has nothing to complain about at its end either."""
+        """Write to nowhere from now on."""
         self.quiet = True
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), self.file.fileno())
+        silence(self.file)

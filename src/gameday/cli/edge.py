@@ -111,8 +111,10 @@ def _say(message: str, code: int) -> int:
 
 
 def _leave_quietly() -> int:
-    """Whoever read our output has gone; keep the interpreter from complaining about it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Whoever read our output has gone."""
+    from gameday.cli.consoles import silence  # late: only what went wrong needs it
+
+    silence(sys.stdout)
     return EXIT_ENVIRONMENT
 
 

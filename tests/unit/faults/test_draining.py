@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from kubernetes.client import V1Node, V1NodeCondition, V1NodeSpec, V1NodeStatus, V1ObjectMeta, V1Pod, V1Taint
 
-from gameday.activities.draining import company_refused, staying, takes_pods
+from gameday.activities.draining import company_refused, takes_pods
+from gameday.activities.targets import staying
 
 
 def node(*, ready: str = "True", cordoned: bool | None = None, taint: str | None = None) -> V1Node:
