@@ -9,7 +9,7 @@ ARGS ?=
 
 RECORDS := tests/contract/records
 
-.PHONY: gameday test contract contract-real contract-record contract-docs recording clients realkube realkind parity lint typecheck lock fuzz bench bench-pods bench-faultproxy statistics kills kills-real signals soak clean help
+.PHONY: gameday test screenshots contract contract-real contract-record contract-docs recording clients realkube realkind parity lint typecheck lock fuzz bench bench-pods bench-faultproxy bench-mails statistics kills kills-real signals soak clean help
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ else
 	@echo "end to end, two files at a time"
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not realkube and not realkind" tests/e2e
 endif
+
+screenshots: $(STAMP) ## the pictures of the shop for the README, in docs/screenshots (needs Chromium; nicer with fonts-open-sans and fonts-urw-base35)
+	@GAMEDAY_SCREENSHOTS=docs/screenshots GAMEDAY_TEST_BROWSER=required $(BIN)/python -m pytest --quiet tests/unit/storefront/test_screenshots.py
 
 contract: clients ## what a client of the API can see, on the embedded cluster; ARGS='--cluster KUBECONFIG --image IMAGE' for another
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile tests/contract $(ARGS)
@@ -100,6 +103,9 @@ bench-pods: $(STAMP) ## the start of pods alone: figures, and exit 1 beyond the 
 
 bench-faultproxy: $(STAMP) ## what a fault proxy costs, how soon a fault is there and gone, within bounds; writes docs/bench-faultproxy.md
 	@$(BIN)/python -m tests.bench.faultproxy --output docs/bench-faultproxy.md $(ARGS)
+
+bench-mails: $(STAMP) ## a campaign to 100,000 customers, held, then sent once each; writes docs/bench-mails.md (five minutes); ARGS='--people N'
+	@$(BIN)/python -m tests.bench.mails --output docs/bench-mails.md $(ARGS)
 
 statistics: $(STAMP) ## how often the judge of rates is wrong, how soon it decides, by simulation; writes docs/statistics.md (a minute)
 	@$(BIN)/python -m tests.bench.coverage_of_bounds --output docs/statistics.md $(ARGS)

@@ -75,7 +75,7 @@ def sound() -> Experiment:
     shoppers = {"rate_per_s": 20, "mix": {"home": 1}}
     arguments = {"namespace": "${namespace}", "shoppers": shoppers, "baseline_s": 1, "recovery_s": 20}
     control = {"type": "python", "module": "gameday.activities.control", "arguments": arguments}
-    falls_back = probe("home-falls-back", "pages:home_falls_back", at_least=10)
+    falls_back = probe("home-falls-back", "pages:home_falls_back", at_least=10, by="catalog")
     return {
         "title": "Without a catalog the home page comes as its fallback",
         "description": "All pods of the catalog are gone for a while.",
@@ -179,7 +179,7 @@ class Shops:
     def serves(self, namespace: str) -> bool:
         """Whether a shop's home page comes, and not as its fallback."""
         try:
-            return home_page(self.kube, namespace) == (200, False)
+            return home_page(self.kube, namespace) == (200, "")
         except OSError:
             return False
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from gameday import evidence
 
 if TYPE_CHECKING:
@@ -20,9 +22,17 @@ if TYPE_CHECKING:
 
     from gameday.kube import Kube
 
+
+def _faults(file: Path) -> tuple[str, ...]:
+    """The functions that an experiment's method calls."""
+    return tuple(sorted({str(one["provider"].get("func")) for one in yaml.safe_load(file.read_text())["method"]}))
+
+
 ROOT = Path(__file__).resolve().parents[2]
 GAMEDAY = str(Path(sys.executable).parent / "gameday")
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
+UNLIKE = list({_faults(file): file for file in reversed(EXPERIMENTS)}.values())[::-1]
+"""Of these, one for each set of faults: what is asked of faults need not be asked of every experiment that has them."""
 FAULT_KINDS = sorted((ROOT / "tests" / "experiments").glob("*.yaml"))
 """One experiment for each kind of fault that the catalogue has not."""
 SHOP = ["--context", "gameday-local", "--namespace", "shop"]
@@ -37,8 +47,8 @@ def command(argv: list[str], environment: dict[str, str], *, timeout_s: float = 
     return done.stdout
 
 
-def home_page(kube: Kube, namespace: str = "shop") -> tuple[int, bool]:
-    """The status of the shop's home page, through the edge, and whether it is the fallback. Raises OSError."""
+def home_page(kube: Kube, namespace: str = "shop") -> tuple[int, str]:
+    """The status of the shop's home page, through the edge, and whose fallback it is, if it is one. Raises OSError."""
     address = kube.core.read_namespaced_service("edge", namespace).spec.cluster_ip
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -46,12 +56,13 @@ def home_page(kube: Kube, namespace: str = "shop") -> tuple[int, bool]:
     except urllib.error.HTTPError as error_page:  # an answer too: whoever waits for another goes on waiting
         answer = error_page
     with answer:
-        return int(answer.status), bool(answer.headers.get("X-Fallback"))
+        return int(answer.status), answer.headers.get("X-Fallback") or ""
 
 
 def home_status(kube: Kube) -> int:
-    """The status of the shop's home page."""
-    return home_page(kube)[0]
+    """The status of the shop's home page; 503 when edge had to make one itself."""
+    status, fallback = home_page(kube)
+    return 503 if fallback == "edge" else status
 
 
 @contextmanager

@@ -77,9 +77,9 @@ def mail_about(postbox: str, query: str, thing: str, timeout_s: float = 20) -> d
 
 
 def look(edge: str) -> dict[str, Any]:
-    """The home page as a French browser gets it."""
+    """A product's page as a French browser gets it."""
     browser = {"accept": "text/html,*/*;q=0.8", "accept_language": "fr-CA,fr;q=0.9,en;q=0.5"}
-    status, headers, text = call(f"{edge}/", **browser)
+    status, headers, text = call(f"{edge}/product/p001", **browser)
     return {"status": status, "headers": headers, "text": text}
 
 

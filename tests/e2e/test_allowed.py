@@ -192,14 +192,14 @@ def test_a_fault_that_hits_too_many_does_not_act(quick: Quick, lasting: Kube) ->
     done = quick.run()
     verdict, reason = quick.verdict()
     assert (done.returncode, verdict) == (3, "inconclusive")
-    assert "10 of the namespace's 13 pods would be hit, at most 6 may be (max_share 0.5)" in reason
+    assert "12 of the namespace's 15 pods would be hit, at most 7 may be (max_share 0.5)" in reason
     assert untouched(lasting)
 
 
 def test_in_a_namespace_that_is_there_the_plan_counts_what_runs(quick: Quick) -> None:
     """The guardian, which is there too, is no part of the shop; the refusal comes before anything is started."""
     shown = quick.run("--dry-run")
-    assert "hits 10 of 13 pods" in shown.stdout
+    assert "hits 12 of 15 pods" in shown.stdout
     quick.control["guard"] = {"max_pods": 9}
     done = quick.run()
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)

@@ -22,6 +22,7 @@ from tests.e2e.runs import (
     GAMEDAY,
     ROOT,
     SHOP,
+    UNLIKE,
     await_end,
     command,
     home_status,
@@ -61,7 +62,7 @@ def restored(kube: Kube, before: dict[str, Any]) -> bool:
     return not Ledger(kube, "shop").entries() and not differences(before, snapshot(kube, "shop"))
 
 
-@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", UNLIKE, ids=lambda file: file.stem)
 def test_the_faults_of_a_killed_run_are_undone(
     file: Path, lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
 ) -> None:

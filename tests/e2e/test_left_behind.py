@@ -15,6 +15,7 @@ from tests.e2e.runs import (
     GAMEDAY,
     ROOT,
     SHOP,
+    UNLIKE,
     await_end,
     command,
     home_status,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from gameday.kube import Kube
 
 
-@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", UNLIKE, ids=lambda file: file.stem)
 def test_after_kill_9_in_mid_fault_revert_restores_every_object(
     file: Path, lasting: Kube, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -46,7 +46,7 @@ def shop(lasting: Kube, environment: dict[str, str], monkeypatch: pytest.MonkeyP
     assert [o for o in revert(lasting, SHOP) if not o.ok] == []
     assert differences(before, snapshot(lasting, SHOP)) == []
     assert Ledger(lasting, SHOP).entries() == []
-    assert wait_until(lambda: home_page(lasting) == (200, False), 10)
+    assert wait_until(lambda: home_page(lasting) == (200, ""), 10)
 
 
 def recorded(event: str) -> list[dict[str, Any]]:
@@ -171,4 +171,4 @@ def test_a_blackhole_whose_run_is_killed_is_ended_by_the_guardian(
     assert wait_until(
         lambda: not Ledger(lasting, SHOP).entries() and not differences(before, snapshot(lasting, SHOP)), GUARDIAN_S
     )
-    assert wait_until(lambda: home_page(lasting) == (200, False), 10)
+    assert wait_until(lambda: home_page(lasting) == (200, ""), 10)

@@ -47,7 +47,7 @@ def shop(lasting: Kube, environment: dict[str, str], monkeypatch: pytest.MonkeyP
     assert undo.revert_faults(SHOP) == []
     every = [d.metadata.name for d in lasting.apps.list_namespaced_deployment(SHOP).items]
     assert wait_until(lambda: deployments_available(lasting, SHOP, every), BACK_S)
-    assert wait_until(lambda: home_page(lasting) == (200, False), 10)
+    assert wait_until(lambda: home_page(lasting) == (200, ""), 10)
 
 
 def of_app(kube: Kube, app: str) -> dict[str, Any]:

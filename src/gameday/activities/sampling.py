@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["Sampling", "expected_samples", "too_short"]
 
 _PROBES, _ACTIONS = "gameday.activities.probes.", "gameday.activities."
-_HOME, _BUY, _GIFT = (frozenset({one}) for one in ("home", "buy", "gift"))
+_HOME, _BUY, _GIFT, _HEAD = (frozenset({one}) for one in ("home", "buy", "gift", "head"))
+_ERROR_PAGES = (
+    *("error_form_suits_the_client", "error_page_apologises", "error_page_in_the_visitors_language"),
+    *("error_page_is_accessible", "error_page_is_always_the_same", "error_page_is_gone_after_undo"),
+    *("error_page_is_not_stored", "error_page_is_self_contained", "error_page_is_small"),
+    *("error_page_leaks_nothing", "error_page_sets_no_cookie", "error_status_is_honest"),
+    "no_page_view_ends_in_nothing",
+)
+"""Probes of the error page that need `at_least` failed page views."""
+_MAILED, _WHAT_MAILED = _BUY | _GIFT, "orders and gifts"
 Arguments = dict[str, Any]
 Where = tuple[str | int, ...]
 
@@ -49,10 +58,25 @@ _NEEDS: Mapping[str, tuple[frozenset[str], str, Callable[[Arguments], int]]] = {
     "pages.page_error_rate_below": (PAGES, "page views", _rate),
     "pages.page_latency_share_within": (PAGES, "page views", _share),
     "pages.failed_pages_are_friendly": (PAGES, "page views", _at_least),
+    "pages.load_is_shed_politely": (PAGES, "page views", _at_least),
+    **{f"error_pages.{name}": (PAGES, "page views", _at_least) for name in _ERROR_PAGES},
+    "error_pages.error_page_latency_share_within": (PAGES, "page views", _share),
+    "error_pages.head_agrees_with_get": (_HEAD, "HEAD requests", _at_least),
+    "tracing.error_request_id_is_traceable": (PAGES, "page views", _at_least),
     "pages.home_falls_back": (_HOME, "home pages", _fallback),
+    "orders.orders_come_back": (_BUY, "visits to buy", _at_least),
     "orders.no_confirmed_order_lost": (_BUY, "visits to buy", _at_least),
     "mail.no_unmatched_gift_alert": (_GIFT, "gifts", _at_least),
     "mail.gift_alerts_are_well_formed": (_GIFT, "gifts", _at_least),
+    "mail_recipients.alerts_do_not_outnumber_gifts": (_GIFT, "gifts", _at_least),
+    "mail_recipients.nobody_suppressed_is_mailed": (_MAILED, _WHAT_MAILED, _at_least),
+    "mail_recipients.recipients_are_in_reserved_domains": (_MAILED, _WHAT_MAILED, _at_least),
+    "mail_delivery.each_order_is_confirmed_once": (_BUY, "visits to buy", _at_least),
+    "mail_delivery.no_mail_arrives_twice": (_MAILED, _WHAT_MAILED, _at_least),
+    "mail_delivery.sink_agrees_with_sender": (_MAILED, _WHAT_MAILED, _at_least),
+    "mail_campaigns.kill_switch_stops_mail": (_MAILED, _WHAT_MAILED, _at_least),
+    "mail_form.links_lead_to_the_item": (_MAILED, _WHAT_MAILED, _at_least),
+    "mail_form.mails_are_signed": (_MAILED, _WHAT_MAILED, _at_least),
 }
 """By probe: which visits it looks at, what these are called, and how many it needs at the least."""
 

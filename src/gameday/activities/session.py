@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from gameday import evidence, reach
-from gameday.activities.books import Database, Postbox
+from gameday.activities.books import Database
+from gameday.activities.mailbox import Postbox
 from gameday.activities.proof import fault_window
 from gameday.ledger.proxies import origin_of
 from gameday.verdict import Finding
@@ -96,6 +97,8 @@ class Session:
         self.numbers: dict[str, dict[str, Any]] = {}
         self.violation = threading.Event()
         """Set when the window need not be waited for any longer: a violation is certain, or it was aborted."""
+        self.after_undo: dict[str, Callable[[float, list[Sample]], Reading]] = {}
+        """By probe: what is still to be looked at once all is undone, given when that was and the requests since."""
         self.aborted: str | None = None
         self._lock = threading.RLock()
         self._named = threading.local()
@@ -153,6 +156,21 @@ class Session:
             evidence.record("violation", probe=finding.probe, detail=finding.reason)
             self.violation.set()
         return finding
+
+    def look_after_undo(self, undone_at: float) -> None:
+        """Let the probes that asked for it look at what came after the undo; what they find is their finding's end."""
+        stalls = self.shoppers.heartbeat.stalls()
+        for probe, look in self.after_undo.items():
+            known, samples = self.findings.get(probe), self.shoppers.recorder.samples(undone_at)
+            if known is None or known.verdict != "holds":
+                continue
+            reading = look(undone_at, samples)
+            calm = [s for s in samples if not any(stall.touches(s.scheduled_at, s.done_at) for stall in stalls)]
+            stalled = reading.verdict == "violated" and look(undone_at, calm).verdict != "violated"
+            self.numbers[probe] = self.numbers.get(probe, {}) | reading.numbers
+            self.findings[probe] = replace(known, verdict=reading.verdict, reason=reading.reason, stalled=stalled)
+            if reading.verdict == "violated" and known.in_force and not stalled:
+                evidence.record("violation", probe=probe, detail=reading.reason)
 
     def abort(self, reason: str) -> None:
         """End the fault window as soon as may be, for a reason that is no verdict. The first one stays."""

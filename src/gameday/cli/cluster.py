@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gameday.runner.rendering import DATA, SMALL
+
 if TYPE_CHECKING:
     from gameday.cluster import Running
     from gameday.kube import Kube
@@ -23,7 +25,9 @@ _GUARDIAN_READY_S = 60.0
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The API's port (default: a free one).")
-def up(port: int) -> int:
+@click.option("--data", type=click.Choice(DATA), default=SMALL, show_default=True,
+              help="What the database holds; large: 100,000 customers, 5,000 registries, 2,000 products.")  # fmt: skip
+def up(port: int, data: str) -> int:
     """Start an embedded cluster that stays, with a storefront in namespace `shop`.
 
     Loopback only, no root needed. It lasts until `gameday down`.
@@ -41,7 +45,7 @@ def up(port: int) -> int:
     if there is not None:
         raise InvalidRequest(f"the embedded cluster is up already (process {there.pid}); see 'gameday status'")
     catalogue = find_catalogue()
-    manifests, watch = Renderer(catalogue).render(), guardian(catalogue)
+    manifests, watch = Renderer(catalogue, data=data).render(), guardian(catalogue)
     check_machine(manifests)
     try:
         running = start(LOCAL, owned=False, port=port)
@@ -111,7 +115,7 @@ def status(context: str | None) -> int:
 @click.option("--context", help="The cluster (default: the one of 'gameday up').")
 @click.option("--namespace", default=SHOP, show_default=True, help="The storefront's namespace.")
 def logs(app: str, context: str | None, namespace: str, *, follow: bool) -> int:
-    """Print the logs of every pod of APP (edge, web, catalog, cart, orders, registry, mailer, postbox, db)."""
+    """Print the logs of every pod of APP (edge, web, catalog, cart, orders, registry, members, mailer, postbox, db)."""
     from gameday.authoring.keys import did_you_mean
     from gameday.runner.errors import InvalidRequest
     from gameday.runner.target import existing

@@ -1,4 +1,4 @@
-"""What shoppers do: look, buy, keep a cart for days, give presents. One coroutine each."""
+"""What shoppers do: look, buy, keep a cart for days, give presents, become members. One coroutine each."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from gameday.load.schedule import Arrival
 
 __all__ = ["CartBook", "CartLoss", "Stock", "visit_shop"]
+
+
+CLICKS_TWICE = 0.25
+"""The share of buyers who send their order again although it was confirmed."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +99,14 @@ async def visit_shop(
         await client.page(visit, "/", shows="/product/")
     elif arrival.behaviour == "product":
         await client.page(visit, f"/product/{product}", shows=product)
+    elif arrival.behaviour == "head":
+        await client.head(visit, f"/product/{product}")
     elif arrival.behaviour == "buy":
         await _buy(client, recorder, visit, product, dice)
     elif arrival.behaviour == "cart":
         await _use_cart(client, recorder, carts, visit, product, dice)
+    elif arrival.behaviour == "join":
+        await _join(client, recorder, visit, dice)
     else:
         await _give(client, recorder, visit, product, f"r{dice.randint(1, stock.registries):04d}", dice)
 
@@ -115,8 +123,29 @@ async def _buy(client: Client, recorder: Recorder, visit: Visit, product: str, d
     ordered = await client.post(replace(visit, due=time.time()), "/checkout", {"cart": cart, "email": email}, key=key)
     if not ordered.failed and ordered.data.get("order"):
         recorder.confirm("order", str(ordered.data["order"]), key, email)
+        if dice.random() < CLICKS_TWICE:
+            await _click_again(client, recorder, visit, {"cart": cart, "email": email}, key, str(ordered.data["order"]))
     elif not ordered.failed:
         client.skip(replace(visit, due=time.time()), "POST", "/checkout", "answered without an order")
+
+
+async def _click_again(
+    client: Client, recorder: Recorder, visit: Visit, wanted: dict[str, object], key: str, order: str
+) -> None:
+    """Send the same order once more, as impatient people do: a shop that makes another of it has promised both."""
+    again = await client.post(replace(visit, due=time.time()), "/checkout", wanted, key=key)
+    if not again.failed and again.data.get("order", order) != order:
+        recorder.confirm("order", str(again.data["order"]), key, str(wanted["email"]))
+
+
+async def _join(client: Client, recorder: Recorder, visit: Visit, dice: random.Random) -> None:
+    key = _new_key()
+    wanted = {"name": dice.choice(("Ada", "Noé", "Zoë")), "email": f"member-{key[:8]}@shop.example"}
+    joined = await client.post(visit, "/membership", wanted, key=key)
+    if not joined.failed and joined.data.get("member"):
+        recorder.confirm("membership", str(joined.data["member"]), key, wanted["email"])
+    elif not joined.failed:
+        client.skip(replace(visit, due=time.time()), "POST", "/membership", "answered without a membership")
 
 
 def _new_key() -> str:

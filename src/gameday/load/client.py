@@ -11,13 +11,20 @@ import asyncio
 import hashlib
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
 
 from gameday.load.samples import PAGES, Recorder, Sample
-from gameday.pages import judge_error_page, judge_problem, preferred_language, same_but_for_request_id
+from gameday.pages import (
+    freshness_s,
+    judge_error_page,
+    judge_head,
+    judge_problem,
+    preferred_language,
+    same_but_for_request_id,
+)
 
 __all__ = ["TIMEOUT_S", "Answer", "Client", "Visit"]
 
@@ -97,6 +104,40 @@ class Client:
         expect: tuple[int, ...] = (200,),
     ) -> Answer:
         ticket = self._recorder.begin(visit.due)
+        seen = await self._exchange(visit, method, path, accept, payload, key)
+        fallback = seen.status == 200 and "x-fallback" in seen.headers  # noqa: PLR2004
+        error = seen.error or _wrong(seen.status, expect, seen.body, shows if not fallback else "")
+        problems = _friendly_problems(visit, accept, seen) if error is not None else ()
+        self._recorder.finish(ticket, [_sample(visit, method, path, seen, error, problems)])
+        if seen.cut_off:
+            raise asyncio.CancelledError
+        return Answer(seen.status, error is not None, _json(seen.headers, seen.body))
+
+    async def head(self, visit: Visit, path: str) -> None:
+        """Ask for a page with HEAD as well, and compare: a monitor must learn from it what a visitor does.
+
+        The GET before it and the one after it must agree, or nothing can be said of the HEAD between them.
+        """
+        ticket = self._recorder.begin(visit.due)
+        before = await self._exchange(visit, "GET", path, "text/html")
+        asked = replace(visit, due=time.time())
+        head = await self._exchange(asked, "HEAD", path, "text/html")
+        after = await self._exchange(visit, "GET", path, "text/html") if not head.cut_off else head
+        problems: tuple[str, ...] = ()
+        if before.status is not None and before.status == after.status and head.status is not None:
+            steady = {name: value for name, value in before.headers.items() if after.headers.get(name) == value}
+            problems = tuple(judge_head((before.status, steady), (head.status, head.headers), head.body))
+        error = head.error or _wrong(head.status, (200,), b"", "")
+        if problems and error is None:
+            error = problems[0]
+        self._recorder.finish(ticket, [_sample(asked, "HEAD", path, head, error, problems)])
+        if after.cut_off:
+            raise asyncio.CancelledError
+
+    async def _exchange(
+        self, visit: Visit, method: str, path: str, accept: str, payload: dict[str, Any] | None = None, key: str = ""
+    ) -> _Exchange:
+        """One request and its answer, whatever became of it."""
         headers = {"Accept": accept, "Accept-Language": visit.accept_language, "User-Agent": "gameday-shopper"}
         if key:
             headers["Idempotency-Key"] = key
@@ -114,20 +155,46 @@ class Client:
             error = f"{type(problem).__name__}: {problem}"
         except asyncio.CancelledError:
             error, cut_off = "still in flight at the end", True
-        done_at = time.time()
-        fallback = status == 200 and "x-fallback" in got  # noqa: PLR2004
-        if error is None:
-            error = _wrong(status, expect, body, shows if not fallback else "")
-        problems = _friendly_problems(visit, accept, status, got, body) if error is not None else ()
-        request_id = got.get("x-request-id", "")
-        digest = _digest(body, request_id) if error is not None and body and visit.behaviour in PAGES else ""
-        seen = (method, path, status, round((done_at - visit.due) * 1e3, 3), error, fallback, problems, request_id)
-        lang = preferred_language(visit.accept_language)
-        sample = Sample(visit.due, sent_at, done_at, visit.behaviour, *seen, lang, digest)
-        self._recorder.finish(ticket, [sample])
-        if cut_off:
-            raise asyncio.CancelledError
-        return Answer(status, error is not None, _json(got, body))
+        return _Exchange(sent_at, time.time(), status, got, body, error, cut_off)
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """What came of one request; `error` says why there is no whole answer."""
+
+    sent_at: float
+    done_at: float
+    status: int | None
+    headers: dict[str, str]
+    body: bytes
+    error: str | None
+    cut_off: bool
+
+
+def _sample(
+    visit: Visit, method: str, path: str, seen: _Exchange, error: str | None, problems: tuple[str, ...]
+) -> Sample:
+    """The sample of an exchange."""
+    failed = error is not None
+    request_id = seen.headers.get("x-request-id", "")
+    return Sample(
+        visit.due,
+        seen.sent_at,
+        seen.done_at,
+        visit.behaviour,
+        method,
+        path,
+        seen.status,
+        round((seen.done_at - visit.due) * 1e3, 3),
+        error,
+        seen.status == 200 and "x-fallback" in seen.headers,  # noqa: PLR2004
+        problems,
+        request_id,
+        preferred_language(visit.accept_language),
+        _digest(seen.body, request_id) if failed and seen.body and visit.behaviour in PAGES else "",
+        freshness_s(seen.headers) if failed else 0.0,
+        seen.headers.get("x-fallback", ""),
+    )
 
 
 def _digest(body: bytes, request_id: str) -> str:
@@ -144,15 +211,13 @@ def _wrong(status: int | None, expect: tuple[int, ...], body: bytes, shows: str)
     return None
 
 
-def _friendly_problems(
-    visit: Visit, accept: str, status: int | None, headers: dict[str, str], body: bytes
-) -> tuple[str, ...]:
+def _friendly_problems(visit: Visit, accept: str, seen: _Exchange) -> tuple[str, ...]:
     """What was not friendly about a failed answer; no answer at all is the least friendly."""
-    if status is None:
-        return ("no answer at all",)
+    if seen.status is None:
+        return ("nothing: no answer at all",)
     if accept == "text/html":
-        return tuple(judge_error_page(status, headers, body, visit.accept_language))
-    return tuple(judge_problem(status, headers, body))
+        return tuple(judge_error_page(seen.status, seen.headers, seen.body, visit.accept_language))
+    return tuple(judge_problem(seen.status, seen.headers, seen.body))
 
 
 def _json(headers: dict[str, str], body: bytes) -> dict[str, Any]:

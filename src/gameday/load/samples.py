@@ -29,7 +29,9 @@ class Sample:
     `error` is None when the shopper got what was asked for; a fallback page counts as that.
     `latency_ms` runs from when the request was due, so a late or queued one looks as slow as it was.
     `friendly_problems` says why a failed answer was not a friendly one; empty for a good one.
-    `body_digest` is of a failed page's body without its request id, to see whether all are the same.
+    `body_digest` is of a failed page's body without its request id, to see whether all are the same;
+    `fresh_s` for how long a cache may show a failed answer again. `fallback_of` is what a fallback page
+    says that it stands in for, or who made it (X-Fallback).
     """
 
     scheduled_at: float
@@ -46,6 +48,8 @@ class Sample:
     request_id: str = ""
     lang: str = "en"
     body_digest: str = ""
+    fresh_s: float = 0.0
+    fallback_of: str = ""
 
     @property
     def is_page(self) -> bool:
@@ -63,11 +67,12 @@ class Confirmed:
     """Something the shop acknowledged: it must never be forgotten.
 
     For an order `id` is the order's, `key` the idempotency key, `owner` the buyer's address; for a
-    gift `owner` is the registry; for a cart `key` is what was put in, as `product:quantity`.
+    gift `owner` is the registry, for a membership the member's address; for a cart `key` is what was
+    put in, as `product:quantity`.
     """
 
     at: float
-    kind: Literal["order", "gift", "cart"]
+    kind: Literal["order", "gift", "cart", "membership"]
     id: str
     key: str
     owner: str = ""
@@ -104,7 +109,9 @@ class Recorder:
                 self._samples.append(sample)
                 self._write("samples", asdict(sample))
 
-    def confirm(self, kind: Literal["order", "gift", "cart"], ident: str, key: str, owner: str = "") -> None:
+    def confirm(
+        self, kind: Literal["order", "gift", "cart", "membership"], ident: str, key: str, owner: str = ""
+    ) -> None:
         """The shop acknowledged something to a shopper."""
         promise = Confirmed(time.time(), kind, ident, key, owner)
         with self._lock:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BEHAVIOURS", "DEFAULT_MIX", "LANGUAGES", "Arrival", "arrivals", "check_mix"]
 
-BEHAVIOURS = ("home", "product", "buy", "cart", "gift")
+BEHAVIOURS = ("home", "product", "head", "buy", "cart", "gift", "join")
 DEFAULT_MIX: dict[str, float] = {"home": 5, "product": 5, "buy": 3, "cart": 2}
 LANGUAGES = ("en-GB,en;q=0.8", "fr-FR,fr;q=0.9,en;q=0.5", "en", "fr", "de,fr;q=0.7,en;q=0.3", "ja")
 """What browsers send; the last two prefer French by q-value and fall back to English."""

@@ -20,11 +20,15 @@ from gameday.runner.errors import EnvironmentFailure, InvalidRequest
 if TYPE_CHECKING:
     from gameday.runner.catalogue import Catalogue
 
-__all__ = ["STOREFRONT", "Manifest", "Renderer", "kubectl", "kustomize", "split_image"]
+__all__ = ["DATA", "SMALL", "STOREFRONT", "Manifest", "Renderer", "kubectl", "kustomize", "split_image"]
 
 Manifest = dict[str, Any]
 STOREFRONT = "gameday/storefront"
 """The image of everything but Envoy and PostgreSQL, as the manifests name it."""
+
+SMALL = "small"
+DATA = (SMALL, "large")
+"""How much data there is: what the base has, or a component of k8s/data on top."""
 
 _TIMEOUT_S = 30
 _NODE_PORT = '[{"op": "add", "path": "/spec/type", "value": "NodePort"}]'
@@ -34,13 +38,23 @@ class Renderer:
     """Renders the storefront once for each weakness; safe to share between threads."""
 
     def __init__(
-        self, catalogue: Catalogue, *, overlay: str = "embedded", image: str | None = None, node_port: bool = False
+        self,
+        catalogue: Catalogue,
+        *,
+        overlay: str = "embedded",
+        image: str | None = None,
+        node_port: bool = False,
+        data: str = SMALL,
     ) -> None:
-        """Render that overlay, with another image than STOREFRONT if it is given, and edge on any free `node_port`."""
+        """Render that overlay, with another image than STOREFRONT if it is given, and edge on any free `node_port`.
+
+        `data` is one of DATA: how much the database holds when it is new.
+        """
         self._catalogue = catalogue
         self._overlay = overlay
         self._image = image
         self._node_port = node_port
+        self._data = data
         self._done: dict[str | None, list[Manifest]] = {}
         self._lock = threading.Lock()
 
@@ -62,8 +76,10 @@ class Renderer:
                 "kind": "Kustomization",
                 "resources": [os.path.relpath(self._catalogue.k8s.resolve() / "overlays" / self._overlay, folder)],
             }
-            if weakness is not None:
-                text["components"] = [os.path.relpath(self._catalogue.weaknesses()[weakness].resolve(), folder)]
+            components = [self._catalogue.weaknesses()[weakness]] if weakness is not None else []
+            if self._data != SMALL:
+                components.append(self._catalogue.k8s / "data" / self._data)
+            text["components"] = [os.path.relpath(component.resolve(), folder) for component in components]
             if self._image is not None:
                 text["images"] = [{"name": STOREFRONT, **split_image(self._image)}]
             if self._node_port:

@@ -2,7 +2,10 @@
 
 import re
 import unicodedata
+import uuid
 from typing import Any
+
+from aiohttp import web
 
 from gameday.storefront.problems import Problem
 
@@ -55,3 +58,16 @@ def line(body: dict[str, Any], name: str, *, longest: int, required: bool = True
     if len(clean) > longest:
         raise Problem(422, f"{name} is longer than {longest} characters")
     return clean
+
+
+def language(body: dict[str, Any], name: str = "lang") -> str:
+    """The language in field `name`: French when it says so, else English."""
+    return "fr" if body.get(name) == "fr" else "en"
+
+
+def uuid_in(request: web.Request, name: str, otherwise: str) -> str:
+    """The UUID in the route's part `name`; else raises Problem 404 with the words `otherwise`."""
+    try:
+        return str(uuid.UUID(request.match_info[name]))
+    except ValueError:
+        raise Problem(404, otherwise) from None

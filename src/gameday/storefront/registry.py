@@ -32,6 +32,39 @@ select id from given
 """
 
 
+# One statement, hence one transaction. When the key exists already it writes nothing and returns nothing.
+_OPEN = """
+insert into registries (id, owner_id, name, idempotency_key)
+select %(registry)s, id, %(name)s, %(key)s from customers where email = %(email)s
+on conflict (idempotency_key) do nothing
+returning id
+"""
+
+
+async def open_registry(request: web.Request) -> web.Response:
+    """``POST /registries`` with {"email", "name"?}: 201, or 200 when this key's exists; 422 for no customer of ours."""
+    key, body = service.read_idempotency_key(request), await service.read_json(request)
+    wanted = {
+        "registry": "r" + uuid.uuid4().hex[:16],
+        "email": fields.email(body),
+        "name": fields.line(body, "name", longest=LONGEST_NAME, required=False),
+        "key": key,
+    }
+    async with request.app[DATABASE].connection() as connection:
+        if await (await connection.execute(_OPEN, wanted)).fetchone():
+            return web.json_response({"registry": wanted["registry"]}, status=201)
+        cursor = await connection.execute(
+            "select r.id, c.email from registries r join customers c on c.id = r.owner_id where idempotency_key = %s",
+            (key,),
+        )
+        known = await cursor.fetchone()
+    if known is None:
+        raise Problem(422, "no customer has this address")
+    if known["email"] != wanted["email"]:
+        raise Problem(409, "this Idempotency-Key belongs to another registry")
+    return web.json_response({"registry": known["id"]})
+
+
 async def show_registry(request: web.Request) -> web.Response:
     """``GET /registries/{rid}``: whose it is and its latest 100 gifts; the owner's address stays here."""
     registry = request.match_info["rid"]
@@ -41,23 +74,19 @@ async def show_registry(request: web.Request) -> web.Response:
             f"{_GIFTS} where registry_id = %s order by g.created_at desc, g.id limit 100".encode(), (registry,)
         )
         gifts = await cursor.fetchall()
-    return web.json_response({"registry": registry, "owner": owner, "gifts": gifts})
+    return web.json_response({"registry": registry, **owner, "gifts": gifts})
 
 
 async def show_gift(request: web.Request) -> web.Response:
     """``GET /registries/{rid}/gifts/{gid}``: a gift, when it is in this very registry."""
-    registry, gift = request.match_info["rid"], request.match_info["gid"]
-    try:
-        uuid.UUID(gift)
-    except ValueError:
-        raise Problem(404, "no such gift") from None
+    registry, gift = request.match_info["rid"], fields.uuid_in(request, "gid", "no such gift")
     async with request.app[DATABASE].connection() as connection:
         owner = await _owner(connection, registry)
         cursor = await connection.execute(f"{_GIFTS} where registry_id = %s and g.id = %s".encode(), (registry, gift))
         found = await cursor.fetchone()
     if found is None:
         raise Problem(404, "no such gift in this registry")
-    return web.json_response({"registry": registry, "owner": owner, **found})
+    return web.json_response({"registry": registry, **owner, **found})
 
 
 async def give(request: web.Request) -> web.Response:
@@ -95,21 +124,23 @@ async def _give(connection: Connection, wanted: dict[str, str]) -> tuple[str, bo
     return str(known["id"]), False
 
 
-async def _owner(connection: Connection, registry: str) -> Any:
+async def _owner(connection: Connection, registry: str) -> dict[str, Any]:
     cursor = await connection.execute(
-        "select c.name from registries r join customers c on c.id = r.owner_id where r.id = %s", (registry,)
+        "select c.name as owner, r.name from registries r join customers c on c.id = r.owner_id where r.id = %s",
+        (registry,),
     )
     found = await cursor.fetchone()
     if found is None:
         raise Problem(404, "no such registry")
-    return found["name"]
+    return found
 
 
 def build() -> web.Application:
     """The application."""
     app = service.application("registry", ready=database_answers)
-    attach(app, "registry")
+    attach(app, "registry", migrates=True)
     registry = "/registries/" + fields.route("rid")
+    app.router.add_post("/registries", open_registry)
     app.router.add_get(registry, show_registry)
     app.router.add_get(registry + "/gifts/{gid}", show_gift)
     app.router.add_post(registry + "/gifts", give)

@@ -5,6 +5,7 @@ endpoints follow, asks its clients to close their connections, finishes what is 
 """
 
 import asyncio
+import json
 import re
 import signal
 import sys
@@ -17,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from gameday.storefront import settings
+from gameday.storefront import metrics, openapi, settings
 from gameday.storefront.logs import log, request_id, service_name
 from gameday.storefront.problems import Problem, Unavailable, problem_json
 
@@ -26,8 +27,10 @@ ReadyCheck = Callable[[web.Application], Awaitable[None]]
 ErrorPage = Callable[[web.Request, Problem], web.Response]
 
 BODY_LIMIT_BYTES = 64 * 1024
+BODY_S = 5.0
+LINGER_S = 1.0  # for what a client still sends after it was refused
 FINISH_S = 5.0
-PROBES = frozenset({"/healthz", "/readyz"})
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 NAME = web.AppKey("name", str)
 READY: web.AppKey[ReadyCheck] = web.AppKey("ready")
@@ -63,18 +66,32 @@ def application(
     app[CONNECTIONS] = WeakKeyDictionary()
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/metrics", _metrics)
+    if (described := openapi.document(name)) is not None:
+        app.router.add_get("/openapi.json", _describe(described))
     return app
 
 
 async def read_json(request: web.Request) -> dict[str, Any]:
     """The request's body, which must be a JSON object; raises Problem 400."""
     try:
-        body = await request.json()
-    except (ValueError, UnicodeDecodeError):
+        body = json.loads(await read_body(request))
+    except (ValueError, RecursionError):
         raise Problem(400, "the body is not JSON") from None
     if not isinstance(body, dict):
         raise Problem(400, "the body is not a JSON object")
     return body
+
+
+async def read_body(request: web.Request) -> bytes:
+    """The request's body; raises Problem 408 when it takes longer than BODY_S, 400 when it is cut off or bent."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError:
+        raise Problem(408, f"the body did not arrive within {BODY_S:g} s", headers={"Connection": "close"}) from None
+    except web.RequestPayloadError:
+        raise Problem(400, "the body could not be read") from None
 
 
 def read_idempotency_key(request: web.Request) -> str:
@@ -110,7 +127,9 @@ async def _serve(build: Callable[[], web.Application]) -> None:
     service_name.set(app[NAME])
     drain_s = settings.number("DRAIN_S", 0.5)
     address = settings.listen_address()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=FINISH_S, handle_signals=False)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=FINISH_S, handle_signals=False, lingering_time=LINGER_S
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, address.host, address.port, backlog=256).start()
@@ -135,6 +154,19 @@ async def _readyz(request: web.Request) -> web.Response:
     return web.json_response({"status": "ready"})
 
 
+def _describe(document: dict[str, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def describe(_request: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    return describe
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    if "X-Forwarded-Proto" in request.headers:  # which the edge sets: this is nobody's business outside
+        raise Problem(404, "Not Found")
+    return await metrics.show(request)
+
+
 @web.middleware
 async def _identify(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id (the caller's, when sound), put it on the response and log what came out."""
@@ -147,8 +179,10 @@ async def _identify(request: web.Request, handler: Handler) -> web.StreamRespons
         if request.app[DRAINING].is_set() or _is_old(request):
             response.force_close()
         if request.path not in PROBES:
-            took_ms = round((time.monotonic() - started) * 1000, 1)
-            log("request", method=request.method, path=request.path, status=response.status, took_ms=took_ms)
+            took_s = time.monotonic() - started
+            metrics.count(request, response.status, took_s)
+            log("request", method=request.method, path=request.path, status=response.status,
+                took_ms=round(took_s * 1000, 1))  # fmt: skip
         return response
     finally:
         request_id.reset(token)

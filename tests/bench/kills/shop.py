@@ -131,7 +131,7 @@ class Shop:
             return (
                 all(is_available(one) for one in self.kube.apps.list_namespaced_deployment(NAMESPACE).items)
                 and reports(self.kube, NAMESPACE, {"service": "mailer"}, config_sha256(config))
-                and home_page(self.kube) == (200, False)
+                and home_page(self.kube) == (200, "")
             )
         except OSError:
             return False

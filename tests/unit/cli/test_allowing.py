@@ -98,10 +98,10 @@ def test_a_fault_that_hits_too_many_is_refused_by_the_plan(write: Any) -> None:
     refused = gameday("run", str(write(lambda e: e["controls"][0]["provider"]["arguments"].pop("guard"))))
     (said,) = refused.stderr.splitlines()
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "take-every-backend-away: 10 of the namespace's 13 pods would be hit, at most 6 may be" in said
-    assert "guard: {max_share: 0.77}" in said
+    assert "take-every-backend-away: 12 of the namespace's 15 pods would be hit, at most 7 may be" in said
+    assert "guard: {max_share: 0.8}" in said
     shown = gameday("run", "--dry-run", str(FRIENDLY))
-    assert "hits 10 of 13 pods" in shown.stdout
+    assert "hits 12 of 15 pods" in shown.stdout
     assert shown.returncode == 0
 
 

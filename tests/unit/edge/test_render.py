@@ -10,7 +10,8 @@ import yaml
 
 from gameday.storefront.edge.__main__ import main
 from gameday.storefront.edge.pages import MAX_PAGE_BYTES, REQUEST_ID_OPERATOR, Page, check_html, render_pages
-from gameday.storefront.edge.render import RenderError, render
+from gameday.storefront.edge.render import render
+from gameday.storefront.edge.safeguards import RenderError
 from tests.unit.edge.conftest import FILES
 from tests.unit.edge.test_error_page import DEAD, assert_friendly
 
@@ -134,7 +135,8 @@ def test_the_command_writes_the_configuration(tmp_path: Path, monkeypatch: pytes
         main(["render", "--template", str(FILES / "envoy.yaml.j2"), "--pages", str(FILES), "--output", str(output)])
         == 0
     )
-    listener = yaml.safe_load(output.read_text())["static_resources"]["listeners"][0]
+    assert "static_resources" in yaml.safe_load(output.read_text())
+    listener = yaml.safe_load(output.with_name("listeners.yaml").read_text())["resources"][0]
     assert listener["address"]["socket_address"] == {"address": "127.202.0.2", "port_value": 8080}
 
 

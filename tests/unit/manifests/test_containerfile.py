@@ -17,7 +17,7 @@ from gameday.runner.rendering import STOREFRONT, Renderer
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "src" / "gameday"
-IMPORTED_AS = {"dkim": "dkimpy", "yaml": "pyyaml"}
+IMPORTED_AS = {"dkim": "dkimpy", "prometheus_client": "prometheus-client", "yaml": "pyyaml"}
 #: Come with jinja2 and kubernetes, which cannot do without.
 BROUGHT_ALONG = {"markupsafe", "urllib3"}
 
@@ -90,7 +90,7 @@ def test_every_command_of_the_manifests_is_in_it() -> None:
         pod = made["spec"]["template"]["spec"]
         containers = [*pod["containers"], *pod.get("initContainers", [])]
         commands += [one["command"] for one in containers if one["image"].startswith(f"{STOREFRONT}:")]
-    assert len(commands) == 9
+    assert len(commands) == 11
     for command in commands:
         assert command[:2] == ["python3", "-m"]
         assert importlib.util.find_spec(command[2]) is not None

@@ -16,11 +16,29 @@ import yaml
 
 K8S = Path(__file__).parents[3] / "k8s"
 OVERLAYS = ["embedded", "plain", "kind"]
-SERVICES = ["edge", "web", "catalog", "cart", "orders", "registry", "mailer", "postbox", "db"]
+SERVICES = ["edge", "web", "catalog", "cart", "orders", "registry", "members", "mailer", "postbox", "db"]
 #: What each weakness changes: where (Deployment, container, variable) and to what; None for replicas.
 WEAKNESSES: dict[str, dict[tuple[str, str, str], Any]] = {
     "no-error-page": {("edge", "render", "EDGE_ERROR_PAGE"): "off"},
     "error-page-says-200": {("edge", "render", "EDGE_ERROR_PAGE"): "says-200"},
+    "error-page-loads-a-picture": {("edge", "render", "EDGE_PAGE_SELF_CONTAINED"): "off"},
+    "error-page-leaks": {("edge", "render", "EDGE_PAGE_HIDES_DETAILS"): "off"},
+    "error-page-is-cached": {("edge", "render", "EDGE_PAGE_NO_STORE"): "off"},
+    "error-page-sets-a-cookie": {("edge", "render", "EDGE_PAGE_NO_COOKIE"): "off"},
+    "error-page-not-translated": {("edge", "render", "EDGE_PAGE_TRANSLATED"): "off"},
+    "error-page-too-big": {("edge", "render", "EDGE_PAGE_SMALL"): "off"},
+    "error-page-without-request-id": {("edge", "render", "EDGE_PAGE_REQUEST_ID"): "off"},
+    "error-page-not-accessible": {("edge", "render", "EDGE_PAGE_ACCESSIBLE"): "off"},
+    "error-page-is-curt": {("edge", "render", "EDGE_PAGE_KIND"): "off"},
+    "error-page-varies": {("edge", "render", "EDGE_PAGE_SAME"): "off"},
+    "json-gets-html": {("edge", "render", "EDGE_PAGE_JSON"): "off"},
+    "head-says-200": {("edge", "render", "EDGE_HEAD_AGREES"): "off"},
+    "no-access-log": {("edge", "render", "EDGE_ACCESS_LOG"): "off"},
+    "slow-retries": {("edge", "render", "EDGE_QUICK_RETRIES"): "off"},
+    "no-retry-budget": {("edge", "render", "EDGE_RETRY_BUDGET"): "off"},
+    "no-admission-control": {("edge", "render", "EDGE_ADMISSION_CONTROL"): "off"},
+    "no-rate-limit": {("edge", "render", "EDGE_PAGES_PER_S"): "off"},
+    "no-home-fallback": {("edge", "render", "EDGE_HOME_FALLBACK"): "off"},
     "carts-in-memory": {("cart", "cart", "CART_STORE"): "memory", ("cart", "", "replicas"): 1},
     "one-replica": {
         ("web", "", "replicas"): 1,
@@ -30,9 +48,26 @@ WEAKNESSES: dict[str, dict[tuple[str, str, str], Any]] = {
         ("web", "web", "WEB_RETRIES"): "off",
         ("edge", "render", "EDGE_RETRIES"): "off",
     },
+    "no-idempotency-key": {("orders", "orders", "ORDERS_IDEMPOTENCY"): "off"},
+    "no-outbox": {("orders", "orders", "ORDERS_OUTBOX"): "off"},
+    "readiness-always-yes": {("orders", "orders", "readinessProbe"): ("/healthz", 1, 2)},
+    "liveness-too-eager": {("orders", "orders", "livenessProbe"): ("/readyz", 1, 1)},
     "no-deadline": {("web", "web", "WEB_CATALOG_DEADLINE_S"): "off"},
     "no-event-join": {("mailer", "mailer", "MAILER_EVENT_JOIN"): "off"},
     "lenient-templates": {("mailer", "mailer", "MAILER_STRICT_TEMPLATES"): "off"},
+    "no-ceiling": {("mailer", "mailer", "MAILER_CEILING"): "off"},
+    "no-kill-switch": {("mailer", "mailer", "MAILER_KILL_SWITCH"): "off"},
+    "no-link-check": {("mailer", "mailer", "MAILER_LINK_CHECK"): "off"},
+    "no-suppression": {("mailer", "mailer", "MAILER_SUPPRESSION"): "off"},
+    "unsigned-mail": {("mailer", "mailer", "MAILER_DKIM"): "off"},
+    "unsubscribe-unsigned": {("mailer", "mailer", "MAILER_UNSUBSCRIBE"): "unsigned"},
+    "no-unsubscribe": {("mailer", "mailer", "MAILER_UNSUBSCRIBE"): "off"},
+    "author-approves": {("mailer", "mailer", "MAILER_SECOND_PERSON"): "off"},
+    "mail-sent-again": {("mailer", "mailer", "MAILER_IDEMPOTENCY"): "off"},
+    "apology-to-everybody": {("mailer", "mailer", "MAILER_APOLOGY_JOIN"): "off"},
+    "sent-before-accepted": {("mailer", "mailer", "MAILER_ACCEPTANCE"): "off"},
+    "any-domain": {("mailer", "mailer", "MAILER_RESERVED_DOMAINS"): "off"},
+    "audience-drifts": {("mailer", "mailer", "MAILER_DRY_RUN"): "off"},
 }
 
 
@@ -59,11 +94,15 @@ def containers(deployment: Any) -> dict[str, Any]:
 
 
 def settings(folder: Path) -> dict[tuple[str, str, str], Any]:
-    """Every variable and every replica count of a folder, flat, to be compared."""
+    """Every variable, replica count and probe (path, period, threshold) of a folder, flat, to be compared."""
     flat: dict[tuple[str, str, str], Any] = {}
     for name, deployment in deployments(folder).items():
         flat[name, "", "replicas"] = deployment["spec"]["replicas"]
         for container, spec in containers(deployment).items():
+            for probe in spec.keys() & {"readinessProbe", "livenessProbe"}:
+                asked = spec[probe]
+                path = asked.get("httpGet", {}).get("path", "")
+                flat[name, container, probe] = (path, asked["periodSeconds"], asked["failureThreshold"])
             for variable in spec.get("env", []):
                 flat[name, container, variable["name"]] = variable.get("value", json.dumps(variable.get("valueFrom")))
     return flat
@@ -71,9 +110,9 @@ def settings(folder: Path) -> dict[tuple[str, str, str], Any]:
 
 @pytest.mark.parametrize("folder", ["base", *(f"overlays/{o}" for o in OVERLAYS)])
 def test_everything_is_there_and_in_order(folder: str) -> None:
-    """Nine Services and nine Deployments, Services first: a pod is told of those only that exist before it."""
+    """Ten Services and ten Deployments, Services first: a pod is told of those only that exist before it."""
     kinds = [o["kind"] for o in rendered(K8S / folder)]
-    assert (kinds.count("Service"), kinds.count("Deployment")) == (9, 9)
+    assert (kinds.count("Service"), kinds.count("Deployment")) == (10, 10)
     assert max(i for i, k in enumerate(kinds) if k != "Deployment") < kinds.index("Deployment")
     assert sorted(deployments(K8S / folder)) == sorted(SERVICES)
 
@@ -107,7 +146,7 @@ def test_services_select_their_pods_by_named_ports(overlay: str) -> None:
         assert service["spec"]["selector"] == {"app": name}
         assert service["spec"]["selector"] == made[name]["spec"]["selector"]["matchLabels"]
         assert template["metadata"]["labels"]["tier"] == service["metadata"]["labels"]["tier"]
-        ports = {p["name"]: p["containerPort"] for c in template["spec"]["containers"] for p in c["ports"]}
+        ports = {p["name"]: p["containerPort"] for c in template["spec"]["containers"] for p in c.get("ports", [])}
         assert {p["targetPort"]: p["port"] for p in service["spec"]["ports"]} == ports
         assert all(p["name"] == p["targetPort"] for p in service["spec"]["ports"])
 
@@ -117,6 +156,8 @@ def test_every_container_that_serves_is_probed(overlay: str) -> None:
     """Readiness is asked every second, liveness is slower to judge than readiness."""
     for name, deployment in deployments(K8S / "overlays" / overlay).items():
         for container in deployment["spec"]["template"]["spec"]["containers"]:
+            if not container.get("ports"):
+                continue
             ready, live = container["readinessProbe"], container["livenessProbe"]
             assert ready["periodSeconds"] == 1, name
             assert live["periodSeconds"] * live["failureThreshold"] >= 30, name
@@ -193,3 +234,14 @@ def test_a_weakness_says_what_it_removes(name: str) -> None:
     lines = (K8S / "weaknesses" / name / "kustomization.yaml").read_text().splitlines()
     assert lines[0].startswith("# Weakness: ")
     assert lines[1].startswith("# Safeguard removed: ")
+
+
+def test_large_data_is_a_seed_more(tmp_path: Path) -> None:
+    """The component adds its file to the ConfigMap of the seeds, and changes nothing else."""
+    k8s = os.path.relpath(K8S, tmp_path.resolve())
+    composed = {"resources": [f"{k8s}/overlays/embedded"], "components": [f"{k8s}/data/large"]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(composed))
+    sound = {(o["kind"], o["metadata"]["name"]): o for o in rendered(K8S / "overlays" / "embedded")}
+    large = {(o["kind"], o["metadata"]["name"]): o for o in rendered(tmp_path)}
+    assert [key for key in large if large[key] != sound.get(key)] == [("ConfigMap", "db-seeds")]
+    assert list(large["ConfigMap", "db-seeds"]["data"]) == ["0001-shop.sql", "0002-large.sql"]

@@ -2,7 +2,16 @@
 
 import pytest
 
-from gameday.pages import judge_error_page, judge_problem, preferred_language, same_but_for_request_id
+from gameday.pages import (
+    ASPECTS,
+    aspect_of,
+    freshness_s,
+    judge_error_page,
+    judge_head,
+    judge_problem,
+    preferred_language,
+    same_but_for_request_id,
+)
 from tests.unit.languages import LANGUAGES_BY_HEADER
 
 HEADERS = {
@@ -46,6 +55,13 @@ def test_a_friendly_page_has_no_problem() -> None:
         ("<h1>", '<style>body{background:url("/x.png")}</style><h1>', "styles fetch"),
         ('alt="A dog with a bone"', 'title="dog"', "alt text"),
         ('lang="en"', "", "lang is not set"),
+        ("<small>", "<svg role=img aria-label=dog></svg><small>", "2 inlined pictures"),
+        ("<small>", '<svg role="img"></svg><small>', "neither named nor hidden"),
+        ("<small>", '<a href="/x"></a><small>', "without words"),
+        ("<small>", '<a href="/x" tabindex="3">x</a><small>', "orders the keyboard"),
+        ("<title>", '<meta http-equiv="refresh" content="5"><title>', "moves by itself"),
+        ("<title>", '<meta name="viewport" content="user-scalable=no"><title>', "enlarged"),
+        ("<main>", "<div>", "a main"),
     ],
 )
 def test_each_flaw_is_named(old: str, new: str, problem: str) -> None:
@@ -110,3 +126,45 @@ def test_problems_for_json_clients() -> None:
 def test_pages_are_compared_without_their_request_id() -> None:
     """Two answers differ in nothing else."""
     assert same_but_for_request_id(b"x 1 y", "1") == same_but_for_request_id(b"x 2 y", "2")
+
+
+def test_every_problem_has_an_aspect() -> None:
+    """By which its probe finds it."""
+    worst = judge_error_page(200, {"Set-Cookie": "a"}, b"<p>upstream connect error", "fr")
+    worst += judge_error_page(503, {"Content-Type": "text/html"}, b"<img src=/x>upstream connect error", "fr")
+    worst += judge_error_page(503, {}, b"", "fr") + judge_problem(503, {"Set-Cookie": "a=b"}, b"no")
+    assert {aspect_of(problem) for problem in worst} <= set(ASPECTS)
+    assert len({aspect_of(problem) for problem in worst}) >= 9
+
+
+def test_the_proxys_own_page_is_no_page() -> None:
+    """Its words are told from a page of the shop's that has the wrong type."""
+    for body, aspects in ((b"upstream connect error or disconnect", {"nothing", "form"}), (b"a poem", {"form"})):
+        problems = judge_error_page(503, {**HEADERS, "Content-Type": "text/plain"}, body, "en")
+        assert {aspect_of(problem) for problem in problems} == aspects
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0),
+        ({"Cache-Control": "no-store, max-age=60"}, 0),
+        ({"Cache-Control": "public, max-age=60"}, 60),
+        ({"Cache-Control": 'max-age=5, s-maxage="90"'}, 90),
+        ({"Cache-Control": "no-cache"}, 0),
+        ({"Expires": "Sat, 28 Nov 2026 12:00:30 GMT", "Date": "Sat, 28 Nov 2026 12:00:00 GMT"}, 30),
+        ({"Expires": "0", "Date": "Sat, 28 Nov 2026 12:00:00 GMT"}, 0),
+    ],
+)
+def test_how_long_a_cache_may_show_it(headers: dict[str, str], seconds: float) -> None:
+    """A cache that is shared counts, for it shows the page to more."""
+    assert freshness_s(headers) == seconds
+
+
+def test_head_is_get_without_a_body() -> None:
+    """Status and headers agree, and there is no body."""
+    get = (503, HEADERS)
+    assert judge_head(get, (503, HEADERS)) == []
+    assert judge_head(get, (200, HEADERS)) == ["head: HEAD says 200, GET 503"]
+    assert judge_head(get, (503, {**HEADERS, "Retry-After": "9"})) == ["head: HEAD has retry-after 9, GET 5"]
+    assert judge_head(get, (503, HEADERS), b"x") == ["head: HEAD has a body"]

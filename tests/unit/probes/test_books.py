@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gameday.activities.books import BooksError, Postbox
+from gameday.activities.books import BooksError
+from gameday.activities.mailbox import Postbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

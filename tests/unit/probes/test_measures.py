@@ -1,15 +1,21 @@
 """What the probes make of samples."""
 
+from dataclasses import replace
 from typing import Any, cast
 
-from gameday.activities.books import Gift, Mail
+from gameday.activities.books import Gift
+from gameday.activities.mailbox import Mail
+from gameday.activities.probes.error_pages import measure_heads
 from gameday.activities.probes.mail import measure_form, measure_matches
-from gameday.activities.probes.orders import measure_orders
+from gameday.activities.probes.members import measure_signups
+from gameday.activities.probes.orders import judge_return, measure_orders, measure_return
 from gameday.activities.probes.pages import (
     measure_error_rate,
     measure_fallback,
     measure_friendliness,
     measure_latency,
+    measure_shedding,
+    pages_come,
 )
 from gameday.activities.session import Session, View
 from gameday.load.samples import Sample
@@ -20,9 +26,10 @@ LINK = "/registry/r0001/items/g1"
 
 
 def _sample(at: float = 0.0, *, behaviour: str = "product", error: str | None = None, **more: Any) -> Sample:
-    path = "/checkout" if behaviour == "buy" else "/"
+    path = more.pop("path", "/checkout" if behaviour == "buy" else "/")
     status = more.pop("status", 503 if error else 200)
-    return Sample(at, at, at + 0.1, behaviour, "GET", path, status, more.pop("latency_ms", 100), error, **more)
+    method = more.pop("method", "GET")
+    return Sample(at, at, at + 0.1, behaviour, method, path, status, more.pop("latency_ms", 100), error, **more)
 
 
 def _view(samples: list[Sample], *, baseline: bool = False, final: bool = True, **more: Any) -> View:
@@ -108,6 +115,53 @@ def test_the_home_page_falls_back() -> None:
     assert measure_fallback(_view([fallback], baseline=True), at_least=5, failed_below=0.2).verdict == "violated"
 
 
+def test_a_fallback_of_somebody_elses_is_a_failure() -> None:
+    """Where web's is asked for, the edge's says that web has none."""
+    of_edge = _sample(behaviour="home", fallback=True, fallback_of="edge")
+    for by, verdict in (("", "holds"), ("edge", "holds"), ("catalog", "violated")):
+        assert measure_fallback(_view([of_edge] * 40), at_least=5, failed_below=0.2, by=by).verdict == verdict
+        reading = measure_fallback(_view([of_edge], baseline=True), at_least=5, failed_below=0.2, by=by)
+        assert reading.verdict == "violated"
+
+
+def test_a_crowd_is_shed_politely_or_not_at_all() -> None:
+    """Enough turned away, error page or simple home page; rudely, or none at the end of a crowd, is a violation."""
+    served, away = _sample(), _sample(error="status 503")
+    simple, rude = (
+        _sample(behaviour="home", fallback=True),
+        _sample(error="reset", friendly_problems=("nothing: reset",)),
+    )
+    assert measure_shedding(_view([served, away, simple] * 20), at_least=40).verdict == "holds"
+    assert measure_shedding(_view([served] * 90 + [away] * 9), at_least=10).verdict == "violated"
+    assert measure_shedding(_view([served] * 90, final=False), at_least=10).verdict == "undecided"
+    assert measure_shedding(_view([served] * 5), at_least=10).verdict == "undecided"
+    assert measure_shedding(_view([away] * 90 + [rude], final=False), at_least=10).verdict == "violated"
+    assert measure_shedding(_view([served], baseline=True), at_least=10).verdict == "holds"
+    assert measure_shedding(_view([served, away], baseline=True), at_least=10).verdict == "violated"
+
+
+def test_a_head_of_another_moment_is_no_lie() -> None:
+    """A status that differs once is the shop's that changes; again and again it is HEAD's. Headers that differ are."""
+    good = _sample(behaviour="head", method="HEAD")
+    alike = _sample(behaviour="head", method="HEAD", error="status 503")
+    lie = replace(alike, status=200, friendly_problems=("head: HEAD says 200, GET 503",))
+    bare = replace(alike, friendly_problems=("head: HEAD has retry-after not set, GET 5",))
+    assert measure_heads(_view([alike] * 10 + [lie] * 4), at_least=10).verdict == "holds"
+    assert measure_heads(_view([lie] * 2), at_least=1).verdict == "undecided"
+    assert measure_heads(_view([lie] * 3 + [alike] * 2), at_least=1).verdict == "violated"
+    assert measure_heads(_view([alike] * 10 + [bare]), at_least=10).verdict == "violated"
+    assert measure_heads(_view([good]), at_least=1).verdict == "undecided"
+    assert measure_heads(_view([good], baseline=True), at_least=9).verdict == "holds"
+
+
+def test_a_baseline_is_pages_that_come() -> None:
+    """All of them, and none as its fallback; of nobody nothing is known."""
+    assert pages_come(_view([_sample()]), {}).verdict == "holds"
+    assert pages_come(_view([_sample(), _sample(error="x")]), {}).verdict == "violated"
+    assert pages_come(_view([_sample(fallback=True)]), {}).verdict == "violated"
+    assert pages_come(_view([_sample(behaviour="buy")]), {}).verdict == "undecided"
+
+
 def test_orders_are_compared_with_the_baseline() -> None:
     """At 80 % of a perfect baseline, 29 clean checkouts are enough, 28 are not."""
     good, bad = _sample(behaviour="buy"), _sample(behaviour="buy", error="x")
@@ -141,3 +195,28 @@ def test_alerts_are_whole() -> None:
         assert reading.verdict == "violated"
         assert said in reading.reason
     assert measure_form(_view([], final=False), [_mail()], gifts, at_least=1).verdict == "holds"
+
+
+def test_signups_are_held_to_their_own_baseline() -> None:
+    """Failed sign-ups violate, whatever becomes of orders; without any in the baseline there is nothing to compare."""
+    good = [_sample(behaviour="join", path="/membership")] * 60
+    bad = [_sample(behaviour="join", path="/membership", error="status 503")] * 60
+    orders = [_sample(behaviour="buy", error="status 503")] * 60
+    assert measure_signups(_view([*good, *orders], before=good), share_of_baseline=0.8).verdict == "holds"
+    reading = measure_signups(_view(bad, before=good), share_of_baseline=0.8)
+    assert (reading.verdict, "60 of 60 sign-ups failed" in reading.reason) == ("violated", True)
+    assert measure_signups(_view([], baseline=True), share_of_baseline=0.8).verdict == "undecided"
+
+
+def test_orders_come_back_in_time_late_or_nobody_knows() -> None:
+    """What counts is the last checkout that failed, and that somebody could buy after it; and that there was an outage."""
+    bad, good = (lambda at: _sample(at, behaviour="buy", error="x")), (lambda at: _sample(at, behaviour="buy"))
+    assert judge_return(20, [bad(24), good(25)], within_s=5).verdict == "holds"
+    assert judge_return(20, [bad(24), good(25), bad(25.1), good(26)], within_s=5).verdict == "violated"
+    assert judge_return(20, [bad(24), _sample(25)], within_s=5).verdict == "undecided"
+    few = measure_return(_view([bad(1)] * 4), within_s=5, at_least=5)
+    assert (few.verdict, few.reason) == ("undecided", "4 checkouts failed under the fault, at least 5 needed")
+    assert (
+        measure_return(_view([bad(1)], baseline=True, before=[good(1)] * 9 + [bad(1)]), within_s=5, at_least=5).verdict
+        == "violated"
+    )

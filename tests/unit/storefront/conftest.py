@@ -10,6 +10,9 @@ from typing import TypeVar
 import aiohttp
 import pytest
 
+from tests.chromium import Chromium, why_not
+
+from .places import Place, places
 from .stage import Stage, Visitor
 
 T = TypeVar("T")
@@ -30,6 +33,16 @@ def stage() -> Iterator[Stage]:
             made.close()
 
 
+@pytest.fixture(scope="module")
+def only_the_seed(stage: Stage) -> None:
+    """Whoever became a customer in other tests is forgotten, for those that count on the seed's."""
+    theirs = "select r.id from registries r join customers c on c.id = owner_id where owner_id > 1000000"
+    stage.query(f"delete from gifts where registry_id in ({theirs})")
+    stage.query("delete from registries where owner_id > 1000000")
+    stage.query("delete from customers where id > 1000000")
+    stage.query("delete from members where email not in (select email from customers)")
+
+
 def play(scene: Callable[[Visitor], Awaitable[T]]) -> T:
     """Run a scene with a visitor of its own."""
 
@@ -39,3 +52,22 @@ def play(scene: Callable[[Visitor], Awaitable[T]]) -> T:
             return await scene(Visitor(session))
 
     return asyncio.run(_run())
+
+
+@pytest.fixture(scope="session")
+def shop_pages(stage: Stage) -> Iterator[dict[str, Place]]:
+    """Every page of the shop, by name."""
+    with stage.start("web", stage.spare_host(), CATALOG_SERVICE_HOST=stage.spare_host()) as tired:
+        yield places(stage, tired.url)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """A real browser; where none is, its tests are skipped, unless GAMEDAY_TEST_BROWSER=required."""
+    if why_not():
+        (pytest.fail if os.environ.get("GAMEDAY_TEST_BROWSER") == "required" else pytest.skip)(why_not())
+    made = Chromium()
+    try:
+        yield made
+    finally:
+        made.close()

@@ -20,7 +20,7 @@ SQL = ROOT / "k8s" / "base" / "files" / "db"
 MAILER_FILES = ROOT / "k8s" / "base" / "files" / "mailer"
 DKIM = ROOT / "k8s" / "base" / "files" / "mailer-dkim"
 START_S = 20.0
-SERVICES = ("db", "catalog", "cart", "orders", "registry", "postbox", "mailer", "web")
+SERVICES = ("db", "catalog", "cart", "orders", "registry", "members", "postbox", "mailer", "web")
 
 
 @dataclass
@@ -90,8 +90,10 @@ class Stage:
             env[f"{service.upper()}_SERVICE_PORT"] = "5432" if service == "db" else "8080"
         env |= {"POSTBOX_SERVICE_PORT_SMTP": "1025", "DB_USER": "shop", "DB_PASSWORD": "pw", "DB_NAME": "shop"}
         env |= {"POSTGRES_USER": "shop", "POSTGRES_PASSWORD": "pw", "POSTGRES_DB": "shop", "DB_FSYNC": "off"}
-        env |= {"PGDATA": str(self.folder / "pgdata"), "INITDB_DIR": str(SQL)}
+        env |= {"PGDATA": str(self.folder / "pgdata"), "INITDB_DIR": str(self.folder / "no-scripts")}
+        env |= {"MIGRATIONS_DIR": str(SQL / "migrations"), "SEEDS_DIR": str(SQL / "seeds")}
         env |= {"MAILER_CONFIG_DIR": str(self.mailer_config), "MAILER_DKIM_KEY_FILE": str(DKIM / "private.pem")}
+        env |= {"MAILER_UNSUBSCRIBE_KEY": "a-key-for-tests", "POSTBOX_DIR": str(self.folder / f"postbox-{host}")}
         return env | more
 
     def spawn(self, service: str, host: str | None = None, **more: str) -> Process:

@@ -1,6 +1,7 @@
 -- Decides, before anything can fail, which error page this visitor would want:
--- one of "en-html", "fr-html", "en-json", "fr-json". It is kept as dynamic metadata (shop.edge: page),
--- which no client can set, and is read by local_reply_config.
+-- "en-html", "en-home" (HTML where the home page was asked for), "en-head" (HTML of which only the head is wanted) or
+-- "en-json", and the same for "fr". It is kept as dynamic metadata (shop.edge: page), which no client can set, and is
+-- read by local_reply_config.
 
 -- The ranges of an Accept-like header: {{name, q}, ...} in order, names in lower case, bad weights taken as 0.
 local function ranges(header)
@@ -59,9 +60,20 @@ local function whole(headers, name)
   return table.concat(parts, ",")
 end
 
+-- Whether the home page is asked for, by whatever query.
+local function asks_for_home(headers)
+  local method, path = headers:get(":method"), headers:get(":path") or ""
+  return (method == "GET" or method == "HEAD") and (path == "/" or string.sub(path, 1, 2) == "/?")
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
   local page_language = language(whole(headers, "accept-language"))
   local page_form = form(whole(headers, "accept"), whole(headers, "content-type"))
+  if page_form == "html" and asks_for_home(headers) then
+    page_form = "home"
+  elseif page_form == "html" and headers:get(":method") == "HEAD" then
+    page_form = "head"
+  end
   handle:streamInfo():dynamicMetadata():set("shop.edge", "page", page_language .. "-" .. page_form)
 end

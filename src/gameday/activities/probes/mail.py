@@ -9,11 +9,13 @@ from functools import partial
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
-from gameday.activities.books import BooksError, Gift, Mail, fetch
+from gameday.activities.books import BooksError, Gift, fetch
 from gameday.activities.session import Reading, View, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gameday.activities.mailbox import Mail
 
 __all__ = ["canary_alert_arrives", "gift_alerts_are_well_formed", "no_unmatched_gift_alert"]
 

@@ -9,14 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.books import BooksError, fetch
-from gameday.activities.session import Reading, View, judge
+from gameday.activities.session import Reading, View, current, judge
 from gameday.load.client import Answer
 from gameday.stats import judge_rate, judge_so_far
 
 if TYPE_CHECKING:
-    from gameday.load.samples import Confirmed
+    from gameday.load.samples import Confirmed, Sample
 
-__all__ = ["carts_survive", "no_confirmed_order_lost", "orders_go_on"]
+__all__ = ["carts_survive", "no_confirmed_order_lost", "orders_come_back", "orders_go_on"]
 
 _BASELINE_ORDERS = 3
 _PAUSE_S = 0.2
@@ -28,6 +28,15 @@ def orders_go_on(share_of_baseline: float = 0.8) -> dict[str, Any]:
     A shopper who could not fill a cart counts as a checkout that failed.
     """
     return judge("orders_go_on", partial(measure_orders, share_of_baseline=share_of_baseline))
+
+
+def orders_come_back(within_s: float = 5.0, at_least: int = 5) -> dict[str, Any]:
+    """Does every checkout that is tried later than `within_s` seconds after the undo succeed?
+
+    For faults that no shop can sell under: what counts is that it sells as soon as they are gone. Undecided when fewer
+    than `at_least` checkouts failed under the fault, or none was tried after the last that failed.
+    """
+    return judge("orders_come_back", partial(measure_return, within_s=within_s, at_least=at_least))
 
 
 def no_confirmed_order_lost(within_s: float = 10.0, at_least: int = 5) -> dict[str, Any]:
@@ -50,27 +59,64 @@ def carts_survive(at_least: int = 5) -> dict[str, Any]:
 
 def measure_orders(view: View, *, share_of_baseline: float) -> Reading:
     """The share of checkouts that failed, against what the baseline allows."""
-    before = [s for s in view.baseline if s.behaviour == "buy" and s.path == "/checkout"]
-    now = [s for s in view.samples if s.behaviour == "buy" and s.path == "/checkout"]
+    return measure_kept(view, "buy", "/checkout", "checkouts", share_of_baseline=share_of_baseline)
+
+
+def measure_kept(view: View, behaviour: str, path: str, what: str, *, share_of_baseline: float) -> Reading:
+    """The share of one kind of request that failed, against what the baseline allows; `what` are they?"""
+    before = [s for s in view.baseline if s.behaviour == behaviour and s.path == path]
+    now = [s for s in view.samples if s.behaviour == behaviour and s.path == path]
     good_before = sum(not s.failed for s in before)
     numbers: dict[str, Any] = {"baseline_good": good_before, "baseline": len(before)}
     if view.baseline_phase:
         if len(before) < _BASELINE_ORDERS:
-            return Reading("undecided", f"only {len(before)} checkouts, {_BASELINE_ORDERS} needed", numbers)
+            return Reading("undecided", f"only {len(before)} {what}, {_BASELINE_ORDERS} needed", numbers)
         bad = next((s for s in before if s.failed), None)
         if bad is not None:
-            return Reading("violated", f"{good_before} of {len(before)} checkouts succeeded: {bad.error}", numbers)
-        return Reading("holds", f"all {len(before)} checkouts succeeded", numbers)
+            return Reading("violated", f"{good_before} of {len(before)} {what} succeeded: {bad.error}", numbers)
+        return Reading("holds", f"all {len(before)} {what} succeeded", numbers)
     failed = sum(s.failed for s in now)
     limit = 1 - share_of_baseline * good_before / max(len(before), 1)
     rate = (judge_rate if view.final else judge_so_far)(failed, len(now), min(max(limit, 1e-3), 1 - 1e-3))
     numbers |= {"errors": failed, "samples": len(now), "limit": rate.limit, "upper": rate.upper, "lower": rate.lower}
     worst = Counter(s.error for s in now if s.failed).most_common(1)
     example = f", most often: {worst[0][0]}" if worst else ""
-    reason = f"{failed} of {len(now)} checkouts failed{example}; at most {rate.upper:.1%} do, limit {rate.limit:.1%}"
+    reason = f"{failed} of {len(now)} {what} failed{example}; at most {rate.upper:.1%} do, limit {rate.limit:.1%}"
     if rate.outcome == "undecided":
         reason += f"; {rate.needed} more clean samples would do"
     return Reading(rate.outcome, reason, numbers)
+
+
+def measure_return(view: View, *, within_s: float, at_least: int) -> Reading:
+    """How many checkouts failed under the fault; whether they succeed again is looked at after the undo."""
+    if view.baseline_phase:
+        return measure_orders(view, share_of_baseline=1.0)
+    failed = sum(s.failed for s in view.samples if _is_checkout(s))
+    numbers = {"failed": failed}
+    if failed < at_least:
+        return Reading("undecided", f"{failed} checkouts failed under the fault, at least {at_least} needed", numbers)
+    if view.final:
+        session = current()
+        session.after_undo[session.probe_name("orders_come_back")] = partial(judge_return, within_s=within_s)
+    return Reading("holds", f"{failed} checkouts failed under the fault", numbers)
+
+
+def judge_return(undone_at: float, since: list[Sample], *, within_s: float) -> Reading:
+    """Whether the last checkout that failed, of those tried `since` the undo, was no later than `within_s` after it."""
+    tried = [s for s in since if _is_checkout(s)]
+    last = max((s.scheduled_at for s in tried if s.failed), default=undone_at)
+    late = [s for s in tried if s.failed and s.scheduled_at > undone_at + within_s]
+    numbers = {"tried": len(tried), "late": len(late), "last_after_s": round(last - undone_at, 3)}
+    if late:
+        said = f"{len(late)} checkouts failed more than {within_s:g} s after the undo: {late[0].error}"
+        return Reading("violated", said, numbers)
+    if not any(s.scheduled_at > last for s in tried):
+        return Reading("undecided", "nobody tried to buy after the last checkout that failed", numbers)
+    return Reading("holds", f"the last checkout that failed came {last - undone_at:.1f} s after the undo", numbers)
+
+
+def _is_checkout(sample: Sample) -> bool:
+    return sample.behaviour == "buy" and sample.path == "/checkout"
 
 
 def measure_confirmed(view: View, *, within_s: float, at_least: int) -> Reading:

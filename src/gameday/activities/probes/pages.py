@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from gameday.load.samples import Sample
 
-__all__ = ["failed_pages_are_friendly", "home_falls_back", "page_error_rate_below", "page_latency_share_within"]
+__all__ = ["failed_pages_are_friendly", "home_falls_back", "load_is_shed_politely", "page_error_rate_below"]
+__all__ += ["page_latency_share_within"]
 
 _BASELINE_PAGES = 10
 """Fewer page views than this are no baseline."""
@@ -50,13 +51,24 @@ def page_latency_share_within(latency_ms: float, share: float = 0.95, alpha: flo
     return judge("page_latency_share_within", partial(measure_latency, latency_ms=latency_ms, share=share, alpha=alpha))
 
 
-def home_falls_back(at_least: int = 5, failed_below: float = 0.2) -> dict[str, Any]:
+def home_falls_back(at_least: int = 5, failed_below: float = 0.2, by: str = "") -> dict[str, Any]:
     """Does the home page come as its fallback (200 with X-Fallback) while the fault is in force?
 
     Violated when home pages fail more often than `failed_below`, or when `at_least` were seen and
-    none is a fallback. In the baseline: the home page answers, and not as its fallback.
+    none is a fallback. With `by` only a fallback that says so in X-Fallback counts (`catalog`: web's,
+    without the catalog; `edge`: the edge's, without web), and any other is a failure. In the baseline:
+    the home page answers, and not as its fallback.
     """
-    return judge("home_falls_back", partial(measure_fallback, at_least=at_least, failed_below=failed_below))
+    return judge("home_falls_back", partial(measure_fallback, at_least=at_least, failed_below=failed_below, by=by))
+
+
+def load_is_shed_politely(at_least: int = 50) -> dict[str, Any]:
+    """Were page views turned away when too many came, each with a friendly error page (503, Retry-After)?
+
+    Violated when one was turned away otherwise, or when fewer than `at_least` were by the end of the window:
+    then the shop let in more than it is said to bear. In the baseline: none is.
+    """
+    return judge("load_is_shed_politely", partial(measure_shedding, at_least=at_least))
 
 
 def measure_error_rate(view: View, *, limit: float, alpha: float = ALPHA) -> Reading:
@@ -71,12 +83,16 @@ def measure_error_rate(view: View, *, limit: float, alpha: float = ALPHA) -> Rea
 
 def measure_latency(view: View, *, latency_ms: float, share: float, alpha: float = ALPHA) -> Reading:
     """The share of page views slower than a latency."""
-    pages = view.pages()
+    return latency_reading(view, view.pages(), latency_ms, share, alpha, "page views")
+
+
+def latency_reading(
+    view: View, pages: Sequence[Sample], latency_ms: float, share: float, alpha: float, what: str
+) -> Reading:
+    """The share of some of them slower than a latency; of a machine that is overloaded it tells nothing."""
     slow = [page for page in pages if page.latency_ms > latency_ms or page.status is None]
     judgement = (judge_rate if view.final else judge_so_far)(len(slow), len(pages), limit_of_share(share), alpha)
-    reading = _with_percentile(
-        _rated(view, judgement, f"page views took longer than {latency_ms:g} ms", ""), pages, share
-    )
+    reading = _with_percentile(_rated(view, judgement, f"{what} took longer than {latency_ms:g} ms", ""), pages, share)
     late = sum(page.sent_at is None or page.sent_at - page.scheduled_at > _LATE_S for page in pages)
     if reading.verdict == "violated" and late > _LATE_SHARE * len(pages):
         why = f"this machine is overloaded: {late} of {len(pages)} requests were sent over {_LATE_S * 1e3:g} ms late"
@@ -101,7 +117,7 @@ def _ms(value: float | None) -> str:
 
 def measure_friendliness(view: View, *, at_least: int) -> Reading:
     """How the failed page views looked."""
-    failed = [sample for sample in view.samples if sample.failed and sample.sent_at is not None]
+    failed = [s for s in view.samples if s.failed and s.sent_at is not None and s.method != "HEAD"]
     failed_pages = [sample for sample in failed if sample.is_page]
     unfriendly = [sample for sample in failed if sample.friendly_problems]
     numbers = {"failed_pages": len(failed_pages), "unfriendly": len(unfriendly)}
@@ -120,14 +136,15 @@ def measure_friendliness(view: View, *, at_least: int) -> Reading:
     return Reading("holds", f"all {len(failed_pages)} failed page views were friendly", numbers)
 
 
-def measure_fallback(view: View, *, at_least: int, failed_below: float) -> Reading:
+def measure_fallback(view: View, *, at_least: int, failed_below: float, by: str = "") -> Reading:
     """How the home page came."""
     home = [sample for sample in view.samples if sample.behaviour == "home"]
-    failed, fallbacks = sum(s.failed for s in home), sum(s.fallback for s in home)
+    others = sum(s.fallback and s.fallback_of != by for s in home) if by else 0
+    failed, fallbacks = sum(s.failed for s in home) + others, sum(s.fallback for s in home) - others
     numbers = {"home_views": len(home), "failed": failed, "fallbacks": fallbacks}
     if view.baseline_phase:
-        if fallbacks:
-            return Reading("violated", f"{fallbacks} home pages were the fallback before any fault", numbers)
+        if fallbacks or others:
+            return Reading("violated", f"{fallbacks + others} home pages were the fallback before any fault", numbers)
         return _home_answers(view, numbers)
     rate = (judge_rate if view.final else judge_so_far)(failed, len(home), failed_below)
     if rate.outcome == "violated":
@@ -137,6 +154,35 @@ def measure_fallback(view: View, *, at_least: int, failed_below: float) -> Readi
     if fallbacks < at_least or rate.outcome != "holds":
         return Reading("undecided", f"{fallbacks} fallbacks and {failed} failures in {len(home)} home pages", numbers)
     return Reading("holds", f"{fallbacks} of {len(home)} home pages came as the fallback, {failed} failed", numbers)
+
+
+def measure_shedding(view: View, *, at_least: int) -> Reading:
+    """How many page views were turned away, and how."""
+    pages = view.pages()
+    failed = [page for page in pages if page.failed]
+    away = [page for page in pages if page.failed or page.fallback]
+    numbers = {"page_views": len(pages), "turned_away": len(away), "failed": len(failed)}
+    rude = [page for page in failed if page.friendly_problems]
+    if rude:
+        said = f"{rude[0].path} answered {rude[0].status}: {', '.join(rude[0].friendly_problems[:4])}"
+        return Reading("violated", f"{len(rude)} of {len(failed)} page views turned away rudely; {said}", numbers)
+    if view.baseline_phase:
+        return pages_come(view, numbers)
+    if len(away) < at_least:
+        said = f"{len(away)} of {len(pages)} page views were turned away, at least {at_least} should be"
+        return Reading("violated" if view.final and len(pages) >= at_least else "undecided", said, numbers)
+    return Reading("holds", f"{len(away)} of {len(pages)} page views were turned away, all politely", numbers)
+
+
+def pages_come(view: View, numbers: dict[str, Any]) -> Reading:
+    """In the baseline: did every page that was asked for come, and not as its fallback?"""
+    pages = view.pages()
+    bad = [page for page in pages if page.failed or page.fallback]
+    if bad:
+        return Reading("violated", f"{len(bad)} of {len(pages)} pages failed: {bad[0].error or 'fallback'}", numbers)
+    if not pages:
+        return Reading("undecided", "nobody asked for a page", numbers)
+    return Reading("holds", f"all {len(pages)} pages came", numbers)
 
 
 def _home_answers(view: View, numbers: dict[str, Any]) -> Reading:

@@ -22,6 +22,21 @@ async def add_item(request: web.Request) -> web.Response:
     return web.json_response({"cart": cart, "items": items}, status=201)
 
 
+async def set_item(request: web.Request) -> web.Response:
+    """``PUT /carts/{id}/items/{product}`` with {"quantity"}: 200 and the cart; 0 takes the product out.
+
+    It says how many there shall be, not how many more: so it needs no key to be safe to repeat.
+    """
+    body = await service.read_json(request)
+    taken_out = type(body.get("quantity")) is int and not body["quantity"]
+    quantity = 0 if taken_out else fields.count(body, "quantity", most=MAX_QUANTITY)
+    cart, product = request.match_info["id"], request.match_info["product"]
+    items = await request.app[STORE].put(cart, Item(product=product, quantity=quantity))
+    if items is None:
+        raise Problem(404, "no such cart")
+    return web.json_response({"cart": cart, "items": items})
+
+
 async def show_cart(request: web.Request) -> web.Response:
     """``GET /carts/{id}``."""
     cart = request.match_info["id"]
@@ -44,11 +59,12 @@ def build() -> web.Application:
         app[STORE] = MemoryStore()
     elif kept_in == "database":
         app = service.application("cart", ready=database_answers)
-        attach(app, "cart")
+        attach(app, "cart", migrates=True)
         app[STORE] = DatabaseStore(app[DATABASE])
     else:
         raise settings.SettingError(f"environment variable CART_STORE is {kept_in!r}; expected database or memory")
     app.router.add_post(_CART + "/items", add_item)
+    app.router.add_put(_CART + "/items/" + fields.route("product"), set_item)
     app.router.add_get(_CART, show_cart)
     return app
 

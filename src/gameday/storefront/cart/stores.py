@@ -23,6 +23,12 @@ class Store(Protocol):
     async def add(self, cart: str, item: Item, key: str, *, create: bool) -> list[Item]:
         """Add to a cart and return what it holds; raises Problem 404 when it is unknown and not to be made."""
 
+    async def put(self, cart: str, item: Item) -> list[Item] | None:
+        """Change how many of a product the cart holds, 0 to take it out; None when the cart is unknown.
+
+        A product that is not in the cart (any more) stays out.
+        """
+
     async def items(self, cart: str) -> list[Item] | None:
         """What the cart holds; None when it is unknown."""
 
@@ -57,6 +63,17 @@ class DatabaseStore:
                 raise Problem(422, "that is more of one product than a cart takes") from None
         return await self.items(cart) or []
 
+    async def put(self, cart: str, item: Item) -> list[Item] | None:
+        """See Store."""
+        change = (
+            "update cart_items set quantity = %(quantity)s where cart_id = %(cart)s and product_id = %(product)s"
+            if item["quantity"]
+            else "delete from cart_items where cart_id = %(cart)s and product_id = %(product)s"
+        )
+        async with self._database.connection() as connection:
+            await connection.execute(change.encode(), {"cart": cart, **item})
+        return await self.items(cart)
+
     async def items(self, cart: str) -> list[Item] | None:
         """See Store."""
         async with self._database.connection() as connection:
@@ -87,6 +104,15 @@ class MemoryStore:
             self._keys.add((cart, key))
             held[item["product"]] = held.get(item["product"], 0) + item["quantity"]
         return await self.items(cart) or []
+
+    async def put(self, cart: str, item: Item) -> list[Item] | None:
+        """See Store."""
+        held = self._carts.get(cart, {})
+        if item["product"] in held:
+            del held[item["product"]]
+            if item["quantity"]:
+                held[item["product"]] = item["quantity"]
+        return await self.items(cart)
 
     async def items(self, cart: str) -> list[Item] | None:
         """See Store."""

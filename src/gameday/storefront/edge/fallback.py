@@ -18,6 +18,19 @@ FALLBACK_WORDS: Final[dict[str, dict[str, str]]] = {
         "dog": "A dog's face, looking sorry",
         "problem_title": "Service unavailable",
         "problem_detail": "We are sorry: this is our fault, not yours. Please try again in a moment.",
+        "request_title": "That did not reach us",
+        "request_heading": "We could not read that.",
+        "request_apology": "We are sorry: this did not reach us in one piece.",
+        "request_cause": "It was too large, too slow, or not in a form that we know.",
+        "request_retry": "Please go back and try again.",
+        "request_problem_title": "The request could not be read",
+        "request_problem_detail": "It was too large, too slow, or not in a form that we know.",
+        "home_title": "The shop",
+        "home_heading": "Welcome! This is our small home page.",
+        "home_apology": "The shop is very busy at the moment.",
+        "home_cause": "Your cart and your orders are safe.",
+        "home_retry": "The whole shop will be back in a moment.",
+        "home_home": "Show me the whole shop",
     },
     "fr": {
         "title": "Nous revenons tout de suite",
@@ -30,6 +43,19 @@ FALLBACK_WORDS: Final[dict[str, dict[str, str]]] = {
         "dog": "La tête d'un chien à l'air désolé",
         "problem_title": "Service indisponible",
         "problem_detail": "Nous sommes désolés : c'est notre faute, pas la vôtre. Veuillez réessayer dans un instant.",
+        "request_title": "Cela ne nous est pas parvenu",
+        "request_heading": "Nous n'avons pas pu lire cela.",
+        "request_apology": "Nous sommes désolés : cela ne nous est pas parvenu en entier.",
+        "request_cause": "C'était trop grand, trop lent, ou d'une forme que nous ne connaissons pas.",
+        "request_retry": "Revenez en arrière et réessayez.",
+        "request_problem_title": "La requête n'a pas pu être lue",
+        "request_problem_detail": "Elle était trop grande, trop lente, ou d'une forme que nous ne connaissons pas.",
+        "home_title": "La boutique",
+        "home_heading": "Bienvenue ! Voici notre petite page d'accueil.",
+        "home_apology": "Il y a beaucoup de monde en ce moment.",
+        "home_cause": "Votre panier et vos commandes sont en sécurité.",
+        "home_retry": "La boutique entière sera de retour dans un instant.",
+        "home_home": "Montrez-moi toute la boutique",
     },
 }
 
@@ -44,7 +70,7 @@ _SOURCE = """<!doctype html>
 font:1.1rem/1.6 system-ui,sans-serif}a{color:#9a4a12}</style>
 </head>
 <body>
-<main data-page="error">
+<main data-page="{{ page }}">
 <svg role="img" aria-label="{{ words.dog }}" viewBox="0 0 120 110" width="180">
 <path d="M22 52Q22 16 60 16t38 36q0 44-38 44T22 52z" fill="#d3935a"/>
 <path d="M34 22Q10 20 10 58q6 22 20 4zM86 22q24-2 24 36-6 22-20 4z" fill="#8a5428"/>
@@ -63,5 +89,5 @@ font:1.1rem/1.6 system-ui,sans-serif}a{color:#9a4a12}</style>
 </html>
 """
 
-#: Rendered with ``lang``, ``words`` (of :data:`FALLBACK_WORDS`) and ``request_id``.
+#: Rendered with ``lang``, ``words`` (of :data:`FALLBACK_WORDS`), ``request_id`` and ``page`` (``error``, ``fallback``).
 FALLBACK_PAGE: Final = Environment(autoescape=True, undefined=StrictUndefined).from_string(_SOURCE)

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from jinja2 import Environment, StrictUndefined, TemplateError
 
-from gameday.storefront.edge.pages import render_pages
+from gameday.storefront.edge.pages import OnBroken, complain, render_pages
+from gameday.storefront.edge.safeguards import RenderError, Safeguards
+from gameday.storefront.edge.spoiling import spoil
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gameday.storefront.edge.pages import Page
 
 #: The longest path that a Unix socket can be bound to, in bytes, on Linux.
 MAX_SOCKET_PATH = 107
-
-
-class RenderError(Exception):
-    """The configuration cannot be written; the message, one line, says why and what to do."""
+#: Beside the configuration: the listeners that Envoy serves, and what is moved in their place to drain it.
+LISTENERS, CLOSED = "listeners.yaml", "closed.yaml"
+NO_LISTENERS = "resources: []\n"
+#: And of the environment what whoever follows the ConfigMap needs: the safeguards are told to the init container alone.
+SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)
@@ -33,90 +36,85 @@ class Address:
     port: int
 
 
-@dataclass(frozen=True)
-class Safeguards:
-    """Which safeguards are in place.
-
-    Attributes:
-        error_page: send the friendly page for every 5xx; else Envoy's own reply, or web's.
-        says_200: a weakness: the friendly page pretends that all is well.
-        retries: repeat what is safe to repeat.
-    """
-
-    error_page: bool = True
-    says_200: bool = False
-    retries: bool = True
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read ``EDGE_ERROR_PAGE`` (``on``, ``off``, ``says-200``) and ``EDGE_RETRIES`` (``on``, ``off``).
-
-        Raises:
-            RenderError: for any other value, for a typo must not take a safeguard away unseen.
-        """
-        error_page = _choice(environment, "EDGE_ERROR_PAGE", ("on", "off", "says-200"))
-        retries = _choice(environment, "EDGE_RETRIES", ("on", "off"))
-        return cls(error_page=error_page != "off", says_200=error_page == "says-200", retries=retries == "on")
-
-
 def render(template: Path, pages: Path, output: Path, environment: Mapping[str, str] | None = None) -> None:
-    """Write Envoy's configuration to ``output``, whole or not at all.
+    """Write Envoy's configuration to ``output``, and beside it the listeners that it names and the means to close them.
 
     Args:
-        template: the Jinja template of the configuration (``envoy.yaml.j2``); ``negotiate.lua`` lies beside it.
+        template: the Jinja template of the configuration (``envoy.yaml.j2``); ``listener.yaml.j2`` and
+            ``negotiate.lua`` lie beside it.
         pages: the folder of the page templates.
-        output: the file to write; Envoy's admin socket is to be bound beside it.
+        output: the file to write, the last of several; Envoy's admin socket is to be bound beside it.
         environment: ``POD_IP`` and ``PORT`` to listen on (0.0.0.0 and 8080), ``WEB_SERVICE_HOST`` and
             ``WEB_SERVICE_PORT`` to forward to, the safeguards; the process's own by default.
 
     Raises:
-        RenderError: something needed is missing, or the template does not render into YAML.
+        RenderError: something needed is missing, or a template does not render into YAML.
     """
     environment = os.environ if environment is None else environment
-    safeguards = Safeguards.from_environment(environment)
-    listen = Address(environment.get("POD_IP") or "0.0.0.0", _port(environment, "PORT", "8080"))  # noqa: S104
     web = Address(_needed(environment, "WEB_SERVICE_HOST"), _port(environment, "WEB_SERVICE_PORT", None))
-    text = _envoy_configuration(template, listen, web, safeguards, render_pages(pages), output.parent / "admin.sock")
-    part = output.with_name(output.name + ".part")
+    listeners = render_listeners(template.with_name("listener.yaml.j2"), pages, environment)
+    socket = output.with_name("admin.sock")
+    text = _rendered(
+        template,
+        "static_resources",
+        web=web,
+        safeguards=Safeguards.from_environment(environment),
+        listeners=str(output.with_name(LISTENERS)),
+        # A path that is too long for a socket would keep Envoy from starting: then there is no admin interface.
+        admin_socket=str(socket) if len(os.fsencode(socket)) <= MAX_SOCKET_PATH else None,
+    )
+    write(output.with_name(LISTENERS), listeners)
+    write(output.with_name(CLOSED), NO_LISTENERS)
+    write(output.with_name(SETTINGS), json.dumps({name: environment[name] for name in environment if _is_ours(name)}))
+    write(output, text)
+
+
+def render_listeners(
+    template: Path, pages: Path, environment: Mapping[str, str], on_broken: OnBroken = complain
+) -> str:
+    """Envoy's listener with the pages as they are now; see :func:`render` and :func:`render_pages`."""
+    listen = Address(environment.get("POD_IP") or "0.0.0.0", _port(environment, "PORT", "8080"))  # noqa: S104
+    safeguards = Safeguards.from_environment(environment)
+    try:
+        negotiate = template.with_name("negotiate.lua").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RenderError(f"negotiate.lua: {' '.join(str(error).split())}; mend ConfigMap edge-pages") from None
+    made = spoil(render_pages(pages, safeguards, on_broken), safeguards)
+    return _rendered(template, "resources", listen=listen, safeguards=safeguards, pages=made, negotiate=negotiate)
+
+
+def _is_ours(name: str) -> bool:
+    return name in {"POD_IP", "PORT"} or name.startswith("EDGE_")
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file whole or not at all, and in one move, which is what Envoy watches for.
+
+    Raises:
+        RenderError: it cannot be written.
+    """
+    part = file.with_name(file.name + ".part")
     try:
         part.write_text(text, encoding="utf-8")
-        part.replace(output)
+        part.replace(file)
     except OSError as error:
-        raise RenderError(f"{output}: cannot be written: {error.strerror}; mount an emptyDir there") from None
+        raise RenderError(f"{file}: cannot be written: {error.strerror}; mount an emptyDir there") from None
 
 
-def _envoy_configuration(
-    template: Path, listen: Address, web: Address, safeguards: Safeguards, pages: list[Page], socket: Path
-) -> str:
-    """The configuration as text that has been seen to be YAML."""
+def _rendered(template: Path, needed: str, **given: Any) -> str:
+    """A template as text that has been seen to be YAML with `needed` in it."""
     jinja = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - YAML, where tojson does the quoting
     # htmlsafe_json_dumps would write "<" as \u003c: right, but a configuration that nobody can read.
     jinja.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     try:
-        text = jinja.from_string(template.read_text(encoding="utf-8")).render(
-            listen=listen,
-            web=web,
-            safeguards=safeguards,
-            pages=pages,
-            negotiate=template.with_name("negotiate.lua").read_text(encoding="utf-8"),
-            # A path that is too long for a socket would keep Envoy from starting: then there is no admin interface.
-            admin_socket=str(socket) if len(os.fsencode(socket)) <= MAX_SOCKET_PATH else None,
-        )
-        loaded = yaml.safe_load(text)
+        text = jinja.from_string(template.read_text(encoding="utf-8")).render(**given)
+        loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
     except (OSError, UnicodeDecodeError, TemplateError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise RenderError(f"{template}: does not render: {reason}; mend ConfigMap edge-pages") from None
-    if not isinstance(loaded, dict) or "static_resources" not in loaded:
-        raise RenderError(f"{template}: renders into no static_resources; mend ConfigMap edge-pages")
+    if not isinstance(loaded, dict) or needed not in loaded:
+        raise RenderError(f"{template}: renders into no {needed}; mend ConfigMap edge-pages")
     return text
-
-
-def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    """The value of a switch, the first choice by default."""
-    value = environment.get(name, choices[0])
-    if value not in choices:
-        raise RenderError(f"{name} is {value!r}, expected one of {', '.join(choices)}; mend the Deployment's env")
-    return value
 
 
 def _needed(environment: Mapping[str, str], name: str) -> str:

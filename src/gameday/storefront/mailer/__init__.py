@@ -1,5 +1,5 @@
-"""The mailer: takes events from the outbox and sends the mails that they call for.
+"""The mailer: takes events from the outbox and campaigns from its desk, and sends the mails that they call for.
 
-At least once: a mail's row and its SMTP dialogue share a transaction that commits after the sink's 250. A pod that
-dies between the two sends that mail again; its Message-ID is the same, so that a reader can tell.
+Once, as far as SMTP lets one: a mail is claimed before it is handed over, and one whose answer was lost is looked for
+where mail is received before it is sent again. See `book`.
 """

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -24,6 +25,7 @@ class Config:
     files: Mapping[str, str]
     sha256: str
     loaded_at: float = field(default_factory=time.time)
+    _loaded: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, files: Mapping[str, str]) -> "Config":
@@ -35,14 +37,24 @@ class Config:
 
     def audience_rule(self, template: str) -> str:
         """Whom `template` is for, as audience.yaml has it; raises Held when it does not say so plainly."""
-        try:
-            rules = yaml.safe_load(self.files["audience.yaml"])
-        except (KeyError, yaml.YAMLError) as error:
-            raise Held(f"audience.yaml cannot be read: {type(error).__name__}") from None
+        rules = self.yaml("audience.yaml")
         rule = rules.get(template) if isinstance(rules, dict) else None
         if not isinstance(rule, dict) or not isinstance(rule.get("to"), str):
             raise Held(f"audience.yaml has no rule for {template}")
         return str(rule["to"])
+
+    def yaml(self, name: str) -> Any:
+        """What the file `name` holds, read once; raises Held when it is missing or no YAML."""
+        if name not in self._loaded:
+            try:
+                self._loaded[name] = yaml.safe_load(self.files[name])
+            except (KeyError, yaml.YAMLError) as error:
+                raise Held(f"{name} cannot be read: {type(error).__name__}") from None
+        return self._loaded[name]
+
+    def content_sha256(self, template: str) -> str:
+        """Names what a template consists of, whatever else the folder holds: what was approved is what is sent."""
+        return self.of({name: text for name, text in self.files.items() if name.startswith(f"{template}.")}).sha256
 
 
 class ConfigFolder:

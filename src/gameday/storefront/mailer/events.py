@@ -8,7 +8,16 @@ from gameday.storefront.mailer.config import Held
 
 GIFT_ALERT = "gift-alert"
 ORDER_CONFIRMATION = "order-confirmation"
+NEWSLETTER = "newsletter"
+APOLOGY = "apology"
 BATCH = 20
+
+_SUPPRESSED = """
+select u.email from unnest(%(emails)s::text[]) as u (email)
+left join customers c on c.email = u.email left join suppressions s on s.email = u.email
+where s.reason = 'bounced' or (%(unasked)s and (s.email is not null or c.unsubscribed))
+    or (%(bulk)s and not c.newsletter)
+"""
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class Recipient:
     email: str
     name: str
     lang: str
+    customer: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,12 @@ async def pending(connection: Connection, *, without: list[int]) -> list[Event]:
 
 
 async def mark_processed(connection: Connection, event: Event) -> None:
-    """Take `event` out of the queue."""
-    await connection.execute("update outbox set processed_at = now() where id = %s", (event.id,))
+    """Take `event` out of the queue, unless a mail of it is in doubt or in another mailer's hands."""
+    await connection.execute(
+        "update outbox set processed_at = now() where id = %s and not exists"
+        " (select from mails_sent where template = %s and event_id = %s and state = 'claimed')",
+        (event.id, event.kind, event.event_id),
+    )
 
 
 async def facts_of(connection: Connection, event: Event) -> Facts:
@@ -65,12 +79,22 @@ async def facts_of(connection: Connection, event: Event) -> Facts:
 async def audience(connection: Connection, rule: str, event: Event, facts: Facts) -> list[Recipient]:
     """Whom the audience rule asks for, on its own; raises Held for a rule that does not exist or does not fit."""
     if rule == {GIFT_ALERT: "registry-owner", ORDER_CONFIRMATION: "order-email"}[event.kind]:
-        suppressed = facts.row.get("unsubscribed", False)
-        return [] if suppressed else [facts.concerned]
+        return [facts.concerned]
     if rule == "all-customers":
-        cursor = await connection.execute("select email, name, lang from customers where not unsubscribed order by id")
+        cursor = await connection.execute("select email, name, lang, id as customer from customers order by id")
         return [Recipient(**row) for row in await cursor.fetchall()]
     raise Held(f"audience.yaml asks for {rule!r}, which does not fit {event.kind}")
+
+
+async def suppressed(connection: Connection, kind: str, emails: list[str]) -> set[str]:
+    """Who of `emails` must not get a mail of this kind.
+
+    Nobody writes to an address that bounced. Who has unsubscribed gets what they asked for by buying, and our
+    apologies, but neither gift alerts nor newsletters; a newsletter wants consent as well.
+    """
+    unasked = kind in (GIFT_ALERT, NEWSLETTER)
+    asked = {"emails": emails, "unasked": unasked, "bulk": kind == NEWSLETTER}
+    return {row["email"] for row in await (await connection.execute(_SUPPRESSED, asked)).fetchall()}
 
 
 def joined(recipients: list[Recipient], facts: Facts) -> list[Recipient]:
@@ -81,12 +105,12 @@ def joined(recipients: list[Recipient], facts: Facts) -> list[Recipient]:
 async def _gift(connection: Connection, event: Event) -> Facts | None:
     cursor = await connection.execute(
         "select g.id::text as gift, g.registry_id, g.from_name, g.message, p.name_en, p.name_fr,"
-        " c.email, c.name, c.lang, c.unsubscribed from gifts g join products p on p.id = g.product_id"
+        " c.email, c.name, c.lang, c.id as customer from gifts g join products p on p.id = g.product_id"
         " join registries r on r.id = g.registry_id join customers c on c.id = r.owner_id where g.id = %s",
         (event.event_id,),
     )
     row = await cursor.fetchone()
-    return Facts(Recipient(row["email"], row["name"], row["lang"]), row) if row else None
+    return Facts(Recipient(row["email"], row["name"], row["lang"], row["customer"]), row) if row else None
 
 
 async def _order(connection: Connection, event: Event) -> Facts | None:

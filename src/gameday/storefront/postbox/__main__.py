@@ -2,43 +2,63 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from jinja2 import Environment, PackageLoader
 
 from gameday.storefront import service, settings
 from gameday.storefront.logs import log
-from gameday.storefront.postbox.mails import Mail, Mailbox
+from gameday.storefront.postbox import pages
+from gameday.storefront.postbox.mails import Mail, Mailbox, MailboxFullError
+from gameday.storefront.postbox.search import search
+from gameday.storefront.postbox.spool import Spool
 from gameday.storefront.problems import Problem, Unavailable
 
 MAIL_LIMIT_BYTES = 10 * 1024 * 1024
 MAX_PAGE = 10_000
+MAX_MAILS = 250_000
+MAX_BYTES = 2 * 1024**3
 
-MAILBOX = web.AppKey("mailbox", Mailbox)
 SMTP_SERVER = web.AppKey("smtp_server", asyncio.Server)
-PAGES = Environment(loader=PackageLoader("gameday.storefront.postbox"), autoescape=True)
 
 
 class Sink:
-    """Accepts every mail."""
+    """Accepts every mail, save to the addresses that are there to be refused."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
+        self._put_off: set[str] = set()
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Take the recipient."""
+        domain = address.rpartition("@")[2].lower()
+        if domain == "bounce.test":
+            return "550 5.1.1 no such mailbox"
+        if domain == "later.test" and address not in self._put_off:
+            self._put_off.add(address)
+            return "451 4.3.0 come back later"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd
         """Keep the mail, then say so."""
-        mail = Mail(bytes(envelope.original_content or b""), tuple(envelope.rcpt_tos))
-        self._mailbox.keep(mail)
-        log("mail", id=mail.mail_id, recipients=len(mail.recipients), size=len(mail.raw))
-        return f"250 OK kept as {mail.mail_id}"
+        try:
+            kept = self._mailbox.keep(bytes(envelope.original_content or b""), tuple(envelope.rcpt_tos))
+        except (MailboxFullError, OSError) as error:
+            log("mail-refused", error=repr(error))
+            return "452 4.3.1 the postbox is full; see DELETE /api/v1/messages"
+        log("mail", id=kept.mail_id, recipients=len(kept.recipients), size=kept.place.size)
+        return f"250 OK kept as {kept.mail_id}"
 
 
 async def _listen_for_mail(app: web.Application) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     address = settings.listen_address("SMTP_PORT", 1025)
-    sink = Sink(app[MAILBOX])
+    sink = Sink(app[pages.MAILBOX])
 
     def session() -> SMTP:
         return SMTP(sink, hostname="postbox", ident="ESMTP", data_size_limit=MAIL_LIMIT_BYTES, loop=loop)
@@ -55,19 +75,26 @@ async def _listens(app: web.Application) -> None:
 
 
 async def list_messages(request: web.Request) -> web.Response:
-    """``GET /api/v1/messages`` and ``/api/v1/search``: a page of mails, newest first."""
-    mailbox = request.app[MAILBOX]
-    found = mailbox.search(request.query.get("query", ""))
-    start, limit = _number(request, "start", 0), _number(request, "limit", 50)
-    page = [mail.summary for mail in found[start : start + limit]]
-    body = {"total": len(mailbox), "messages_count": len(found), "count": len(page), "start": start, "messages": page}
-    return web.json_response(body)
+    """``GET /api/v1/messages`` and ``/api/v1/search``: a page of mails, newest first.
+
+    `total` counts all mails, `messages_count` those that match `query`.
+    """
+    mailbox, query = request.app[pages.MAILBOX], request.query.get("query", "")
+    start, limit = _number(request, "start", 0), min(_number(request, "limit", 50), MAX_PAGE)
+
+    def look() -> tuple[int, list[dict[str, Any]]]:
+        found = search(mailbox, query)
+        return len(found), [mailbox.open(kept).summary for kept in found[start : start + limit]]
+
+    matching, page = await asyncio.to_thread(look)
+    body = {"total": len(mailbox), "unread": len(mailbox), "count": len(page), "messages_count": matching}
+    return web.json_response({**body, "messages_unread": matching, "start": start, "tags": [], "messages": page})
 
 
 async def show_message(request: web.Request) -> web.Response:
     """``GET /api/v1/message/{id}``: a mail with its text and HTML."""
     mail = _mail(request)
-    return web.json_response({**mail.summary, "Text": mail.text, "HTML": mail.html})
+    return web.json_response({**mail.summary, "Date": mail.summary["Created"], "Text": mail.text, "HTML": mail.html})
 
 
 async def show_headers(request: web.Request) -> web.Response:
@@ -83,24 +110,12 @@ async def show_raw(request: web.Request) -> web.Response:
 async def delete_messages(request: web.Request) -> web.Response:
     """``DELETE /api/v1/messages`` with {"IDs": [...]}: those, or all of them when there is no body."""
     body = await service.read_json(request) if request.can_read_body else {}
-    request.app[MAILBOX].forget([str(mail_id) for mail_id in body.get("IDs") or []])
+    request.app[pages.MAILBOX].forget([str(mail_id) for mail_id in body.get("IDs") or []])
     return web.Response(text="ok")
 
 
-async def show_page(request: web.Request) -> web.Response:
-    """``GET /``: the mails, for people."""
-    mailbox = request.app[MAILBOX]
-    query = request.query.get("query", "")
-    page = PAGES.get_template("mails.html.j2").render(
-        mails=mailbox.search(query)[:100], total=len(mailbox), query=query
-    )
-    # A mail is somebody else's HTML: no script of it runs, nothing of it is fetched.
-    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'"
-    return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": policy})
-
-
 def _mail(request: web.Request) -> Mail:
-    mail = request.app[MAILBOX].get(request.match_info["id"])
+    mail = request.app[pages.MAILBOX].get(request.match_info["id"])
     if mail is None:
         raise Problem(404, "no such message")
     return mail
@@ -108,23 +123,33 @@ def _mail(request: web.Request) -> Mail:
 
 def _number(request: web.Request, name: str, default: int) -> int:
     value: Any = request.query.get(name, str(default))
-    if not value.isascii() or not value.isdigit():
+    if not value.isascii() or not value.isdigit() or len(value) > 9:  # noqa: PLR2004
         raise Problem(400, f"{name} is not a whole number")
-    return min(int(value), MAX_PAGE)
+    return int(value)
+
+
+async def _close(app: web.Application) -> None:
+    app[pages.SPOOL].close()
 
 
 def build() -> web.Application:
     """The application."""
     app = service.application("postbox", ready=_listens)
-    app[MAILBOX] = Mailbox()
+    app[pages.SPOOL] = spool = Spool(Path(settings.text("POSTBOX_DIR", "/var/lib/postbox")))
+    max_mails, max_bytes = (
+        settings.number("POSTBOX_MAX_MAILS", MAX_MAILS),
+        settings.number("POSTBOX_MAX_BYTES", MAX_BYTES),
+    )
+    app[pages.MAILBOX] = Mailbox(spool, max_mails=int(max_mails), max_bytes=int(max_bytes))
     app.cleanup_ctx.append(_listen_for_mail)
-    app.router.add_get("/", show_page)
+    app.on_cleanup.append(_close)
     app.router.add_get("/api/v1/messages", list_messages)
     app.router.add_get("/api/v1/search", list_messages)
     app.router.add_get("/api/v1/message/{id}", show_message)
     app.router.add_get("/api/v1/message/{id}/headers", show_headers)
     app.router.add_get("/api/v1/message/{id}/raw", show_raw)
     app.router.add_delete("/api/v1/messages", delete_messages)
+    pages.route(app.router)
     return app
 
 

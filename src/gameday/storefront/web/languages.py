@@ -4,7 +4,9 @@ import re
 
 from aiohttp import web
 
-LANGUAGES = ("en", "fr")
+from gameday.storefront.web.cookies import LANGUAGE
+from gameday.storefront.web.phrases import LANGUAGES
+
 HTML = "text/html"
 JSON = "application/json"
 
@@ -30,7 +32,10 @@ def preferences(header: str) -> list[tuple[str, float]]:
 
 
 def language(request: web.Request) -> str:
-    """English or French, as Accept-Language has it; English for anybody else."""
+    """English or French: what was chosen (``?lang=``, then the cookie), else what Accept-Language has; else English."""
+    for chosen in (request.query.get("lang"), request.cookies.get(LANGUAGE)):
+        if chosen in LANGUAGES:
+            return chosen
     return preferred_language(",".join(request.headers.getall("Accept-Language", [])))
 
 

@@ -38,8 +38,9 @@ from pathlib import Path
 from typing import Any
 
 WARM_MODULES = (
-    "aiohttp", "aiohttp.web", "aiosmtpd.controller", "aiosmtpd.smtp", "asyncio", "dkim", "email.message", "html",
-    "jinja2", "json", "logging", "psycopg", "smtplib", "ssl", "urllib.request", "uuid", "yaml",
+    "aiohttp", "aiohttp.web", "aiosmtpd.controller", "aiosmtpd.smtp", "asyncio",
+    "cryptography.hazmat.primitives.serialization", "email.message", "html",
+    "jinja2", "json", "logging", "prometheus_client", "psycopg", "smtplib", "ssl", "urllib.request", "uuid", "yaml",
 )  # fmt: skip
 """What the storefront's services spend their start-up on; one that is missing is skipped."""
 

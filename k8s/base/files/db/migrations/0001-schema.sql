@@ -1,4 +1,4 @@
--- The storefront's tables. Runs once, on an empty database.
+-- The storefront's tables.
 
 create table customers (
     id           integer primary key,

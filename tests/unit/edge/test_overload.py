@@ -1,0 +1,105 @@
+"""What edge does when there is too much of everything: it sheds page views before orders, and kindly."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from tests.unit.edge.test_error_page import assert_friendly
+from tests.unit.edge.test_home_page import assert_simple_home_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.edge.conftest import Edge, Reply, Upstream
+
+
+def crowd(edge: Edge, count: int, path: str = "/product/p001") -> list[Reply]:
+    """So many visitors at once."""
+    with ThreadPoolExecutor(count) as visitors:
+        return list(visitors.map(lambda _: edge.ask(path), range(count)))
+
+
+def test_page_views_beyond_the_limit_are_turned_away_kindly(
+    start_edge: Callable[..., Edge], upstream: Upstream
+) -> None:
+    """Those within it are served; the rest get the friendly page with Retry-After, or the simple home page, at once."""
+    edge = start_edge(upstream.address, EDGE_PAGES_PER_S="5")
+    replies = crowd(edge, 40)
+    away = [reply for reply in replies if reply.status != 200]
+    assert len(away) >= 20
+    assert upstream.asked["GET"] == 40 - len(away)
+    for reply in away:
+        assert_friendly(reply)
+    while (home := edge.ask("/")).body == upstream.body:
+        pass
+    assert_simple_home_page(home)
+
+
+def test_whoever_is_about_to_buy_is_never_turned_away(start_edge: Callable[..., Edge], upstream: Upstream) -> None:
+    """Carts, the checkout, orders and edge's own health are beyond the limit on page views."""
+    edge = start_edge(upstream.address, EDGE_PAGES_PER_S="1")
+    crowd(edge, 10)
+    for _ in range(5):
+        assert edge.ask("/healthz").status == 200
+        assert edge.ask("/cart?id=c1").status == 200
+        assert edge.ask("/checkout").status == 200
+        assert edge.ask("/checkout", "POST", b"{}", idempotency_key="k").status == 200
+        assert edge.ask("/cart/items", "POST", b"{}").status == 200
+
+
+def test_without_the_limit_all_are_let_in(start_edge: Callable[..., Edge], upstream: Upstream) -> None:
+    """EDGE_PAGES_PER_S=off is a real weakness."""
+    edge = start_edge(upstream.address, EDGE_PAGES_PER_S="off")
+    assert {reply.status for reply in crowd(edge, 90)} == {200}
+
+
+def test_a_web_that_answers_nothing_is_spared(start_edge: Callable[..., Edge], upstream: Upstream) -> None:
+    """After the first failures most get the page at once; orders are still tried, and pages when web is back."""
+    upstream.status = 503
+    edge = start_edge(upstream.address, EDGE_RETRIES="off", EDGE_ADMISSION_CONTROL="on")
+    crowd(edge, 30)
+    before = upstream.asked["GET"]
+    for reply in crowd(edge, 30):
+        assert_friendly(reply)
+    assert upstream.asked["GET"] - before < 10
+    assert edge.ask("/checkout", "POST", b"{}", idempotency_key="k").status == 503
+    assert upstream.asked["POST"] == 1
+    upstream.status = 200
+    until = time.monotonic() + 10
+    while edge.ask().status != 200:
+        assert time.monotonic() < until
+    assert edge.ask("/cart").status == 200
+
+
+def test_a_web_that_answers_some_is_not(start_edge: Callable[..., Edge], upstream: Upstream) -> None:
+    """With one page in three no visitor is turned away unheard: it may be one kind of page that fails."""
+    edge = start_edge(upstream.address, EDGE_RETRIES="off", EDGE_ADMISSION_CONTROL="on")
+    upstream.statuses = [200, 503, 503] * 15
+    crowd(edge, 30)
+    crowd(edge, 15)
+    assert upstream.asked["GET"] == 45
+
+
+def test_without_admission_control_web_is_asked_for_every_page(
+    start_edge: Callable[..., Edge], upstream: Upstream
+) -> None:
+    """EDGE_ADMISSION_CONTROL=off is a real weakness."""
+    upstream.status = 503
+    edge = start_edge(upstream.address, EDGE_RETRIES="off", EDGE_ADMISSION_CONTROL="off")
+    crowd(edge, 25)
+    crowd(edge, 20)
+    assert upstream.asked["GET"] == 45
+
+
+def test_retries_do_not_triple_the_load(start_edge: Callable[..., Edge], upstream: Upstream) -> None:
+    """Of a crowd that fails a quarter is tried again; EDGE_RETRY_BUDGET=off, a real weakness, tries all, twice."""
+    upstream.status, upstream.hang_s = 503, 0.3
+    asked = {}
+    for switch in ("on", "off"):
+        upstream.asked.clear()
+        crowd(start_edge(upstream.address, EDGE_RETRY_BUDGET=switch), 60)
+        asked[switch] = upstream.asked["GET"]
+    assert asked["off"] == 180
+    assert asked["on"] < 120
