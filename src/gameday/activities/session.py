@@ -99,6 +99,8 @@ class Session:
         """Set when the window need not be waited for any longer: a violation is certain, or it was aborted."""
         self.after_undo: dict[str, Callable[[float, list[Sample]], Reading]] = {}
         """By probe: what is still to be looked at once all is undone, given when that was and the requests since."""
+        self.remembered: dict[str, Any] = {}
+        """By probe: what it saw in the baseline."""
         self.aborted: str | None = None
         self._lock = threading.RLock()
         self._named = threading.local()

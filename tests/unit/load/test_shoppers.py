@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from gameday.load.behaviours import CartBook
+from gameday.load.behaviours import IMPATIENT_AFTER_S, CartBook
 from gameday.load.client import Answer
 from gameday.load.samples import Recorder
 from gameday.load.shoppers import Plan, Shoppers, Surge
@@ -102,17 +102,27 @@ def test_a_good_shop_pleases_everybody(tmp_path: Path) -> None:
 
 
 def test_a_shop_that_orders_twice_has_promised_both() -> None:
-    """Some click again: a shop without idempotency keys confirms another order to them, and owes that too."""
+    """Who waits for an answer clicks again: without idempotency keys that is another order, owed as well."""
 
     async def doubles(request: web.Request) -> web.StreamResponse:
         if request.path == "/checkout":
+            await asyncio.sleep(IMPATIENT_AFTER_S + 0.3)
             return web.json_response({"order": uuid.uuid4().hex}, status=201)
         return await _good(request)
 
-    with _shop(doubles) as url, _crowd(url, {"buy": 1}) as crowd:
-        crowd.settle(time.time() + 0.5)
+    with _shop(doubles) as url, _crowd(url, {"buy": 1}, rate=20) as crowd:
+        crowd._thread.join(10)
     orders = crowd.recorder.confirmed("order")
-    assert len(orders) > len({order.key for order in orders}) == len({order.owner for order in orders})
+    assert orders
+    assert len(orders) == 2 * len({order.key for order in orders}) == 2 * len({order.owner for order in orders})
+
+
+def test_a_quick_shop_is_asked_once() -> None:
+    """Nobody clicks again who has an answer."""
+    with _shop(_good) as url, _crowd(url, {"buy": 1}) as crowd:
+        crowd._thread.join(10)
+    asked = [sample for sample in crowd.recorder.samples() if sample.path == "/checkout"]
+    assert len(asked) == len(crowd.recorder.confirmed("order")) > 10
 
 
 def test_the_same_seed_never_orders_the_same_again() -> None:

@@ -17,6 +17,7 @@ from gameday.activities.probes.pages import (
     measure_shedding,
     pages_come,
 )
+from gameday.activities.probes.restarts import compare
 from gameday.activities.session import Session, View
 from gameday.load.samples import Sample
 from gameday.load.stalls import Stall
@@ -209,8 +210,14 @@ def test_signups_are_held_to_their_own_baseline() -> None:
 
 
 def test_orders_come_back_in_time_late_or_nobody_knows() -> None:
-    """What counts is the last checkout that failed, and that somebody could buy after it; and that there was an outage."""
-    bad, good = (lambda at: _sample(at, behaviour="buy", error="x")), (lambda at: _sample(at, behaviour="buy"))
+    """What counts is the last checkout that failed, that somebody bought after it, and that there was an outage."""
+
+    def bad(at: float) -> Sample:
+        return _sample(at, behaviour="buy", error="x")
+
+    def good(at: float) -> Sample:
+        return _sample(at, behaviour="buy")
+
     assert judge_return(20, [bad(24), good(25)], within_s=5).verdict == "holds"
     assert judge_return(20, [bad(24), good(25), bad(25.1), good(26)], within_s=5).verdict == "violated"
     assert judge_return(20, [bad(24), _sample(25)], within_s=5).verdict == "undecided"
@@ -220,3 +227,12 @@ def test_orders_come_back_in_time_late_or_nobody_knows() -> None:
         measure_return(_view([bad(1)], baseline=True, before=[good(1)] * 9 + [bad(1)]), within_s=5, at_least=5).verdict
         == "violated"
     )
+
+
+def test_a_restart_counts_from_the_baseline_on() -> None:
+    """Those before it are forgiven; with other pods in their place nothing is known."""
+    known = {"orders-a/orders": 2, "orders-b/orders": 0}
+    assert compare(known, known, "app=orders").verdict == "holds"
+    again = compare(known, {"orders-a/orders": 2, "orders-c/orders": 1}, "app=orders")
+    assert (again.verdict, again.numbers["restarted"]) == ("violated", {"orders-c/orders": 1})
+    assert compare(known, {"orders-c/orders": 0}, "app=orders").verdict == "undecided"

@@ -1,0 +1,51 @@
+"""Probe on restarts: does a fault elsewhere make a kubelet restart what could only wait?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from gameday.activities.session import Reading, View, current, judge
+from gameday.kube import ApiException, one_line
+
+__all__ = ["bystanders_keep_running"]
+
+
+def bystanders_keep_running(label_selector: str) -> dict[str, Any]:
+    """Has no container of the pods selected been restarted since the baseline?
+
+    For pods that the fault does not touch: a liveness probe that asks for more than life makes an outage elsewhere one
+    of theirs. Undecided when the API does not answer, or none of the pods of the baseline is left.
+    """
+    return judge("bystanders_keep_running", partial(measure_restarts, label_selector=label_selector))
+
+
+def measure_restarts(view: View, *, label_selector: str) -> Reading:
+    """Restarts by container, now and in the baseline."""
+    if not view.final:
+        return Reading("undecided", "restarts are counted at the end of the window")
+    kube, namespace = view.session.kube, view.session.namespace
+    try:
+        pods = kube.core.list_namespaced_pod(namespace, label_selector=label_selector, _request_timeout=5).items
+    except ApiException as problem:
+        return Reading("undecided", f"the pods cannot be listed: {one_line(problem)}")
+    now = {
+        f"{pod.metadata.name}/{status.name}": status.restart_count
+        for pod in pods
+        for status in pod.status.container_statuses or []
+    }
+    session = current()
+    known = session.remembered.setdefault(session.probe_name("bystanders_keep_running"), now)
+    return compare(known, now, label_selector)
+
+
+def compare(known: dict[str, int], now: dict[str, int], label_selector: str) -> Reading:
+    """Both by pod and container; a pod that is new counts from 0."""
+    again = {name: count - known.get(name, 0) for name, count in now.items() if count > known.get(name, 0)}
+    numbers = {"containers": len(now), "restarted": again}
+    if again:
+        name, times = next(iter(again.items()))
+        return Reading("violated", f"{len(again)} containers were restarted, e.g. {name} {times} times", numbers)
+    if not known.keys() & now.keys():
+        return Reading("undecided", f"no pod of {label_selector} that was there in the baseline is left", numbers)
+    return Reading("holds", f"none of {len(now)} containers of {label_selector} was restarted", numbers)
