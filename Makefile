@@ -9,7 +9,7 @@ ARGS ?=
 
 RECORDS := tests/contract/records
 
-.PHONY: gameday test screenshots contract contract-real contract-record contract-docs recording clients realkube realkind parity lint typecheck lock fuzz bench bench-pods bench-faultproxy bench-mails statistics kills kills-real signals soak clean help
+.PHONY: gameday test screenshots contract contract-real contract-record contract-docs recording clients realkube realkind parity lint typecheck lock fuzz bench bench-pods bench-up bench-faultproxy bench-mails weaknesses statistics kills kills-real signals soak clean help
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -41,7 +41,9 @@ else
 	@echo "contract with Kubernetes, on the embedded cluster"
 	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile tests/contract
 	@echo "end to end, two files at a time"
-	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not realkube and not realkind" tests/e2e
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not alone and not realkube and not realkind" tests/e2e
+	@echo "end to end, whole game days, one after the other"
+	@$(BIN)/python -m pytest --quiet -m alone tests/e2e
 endif
 
 screenshots: $(STAMP) ## the pictures of the shop for the README, in docs/screenshots (needs Chromium; nicer with fonts-open-sans and fonts-urw-base35)
@@ -101,11 +103,17 @@ bench: $(STAMP) ## the start of pods, within bounds; and the embedded API beside
 bench-pods: $(STAMP) ## the start of pods alone: figures, and exit 1 beyond the bounds (a minute); ARGS='--pods N'
 	@$(BIN)/python -m tests.bench.pods $(ARGS)
 
+bench-up: $(STAMP) ## a shop from nothing: seconds and megabytes, within bounds; writes docs/bench-up.md (a minute)
+	@$(BIN)/python -m tests.bench.up --output docs/bench-up.md $(ARGS)
+
 bench-faultproxy: $(STAMP) ## what a fault proxy costs, how soon a fault is there and gone, within bounds; writes docs/bench-faultproxy.md
 	@$(BIN)/python -m tests.bench.faultproxy --output docs/bench-faultproxy.md $(ARGS)
 
 bench-mails: $(STAMP) ## a campaign to 100,000 customers, held, then sent once each; writes docs/bench-mails.md (five minutes); ARGS='--people N'
 	@$(BIN)/python -m tests.bench.mails --output docs/bench-mails.md $(ARGS)
+
+weaknesses: $(STAMP) ## every weakness of the catalogue in one game day: each must fail on its hypothesis; writes docs/weaknesses.md (five minutes)
+	@$(BIN)/python -m tests.bench.weaknesses --output docs/weaknesses.md $(ARGS)
 
 statistics: $(STAMP) ## how often the judge of rates is wrong, how soon it decides, by simulation; writes docs/statistics.md (a minute)
 	@$(BIN)/python -m tests.bench.coverage_of_bounds --output docs/statistics.md $(ARGS)

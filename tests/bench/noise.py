@@ -43,15 +43,23 @@ class Tally:
     surprises: list[str] = field(default_factory=list)
 
 
-def weaknesses_of_turn(turn: int) -> dict[str, str]:
-    """One weakness for each experiment, and the probe that it must violate; turn by turn all that are declared."""
-    found = {}
+def declared() -> dict[str, str]:
+    """By run (experiment--weakness): the hypothesis that it must violate. All that the catalogue declares."""
+    found: dict[str, str] = {}
     for path in EXPERIMENTS:
         for extension in yaml.safe_load(path.read_text())["extensions"]:
             if extension["name"] == "gameday":
-                chosen = extension["weaknesses"][turn % len(extension["weaknesses"])]
-                found[chosen["name"]] = chosen["violates"]
+                found |= {f"{path.stem}--{one['name']}": one["violates"] for one in extension["weaknesses"]}
     return found
+
+
+def runs_of_turn(turn: int) -> dict[str, str]:
+    """The runs on one weakness of each experiment; turn by turn on all that are declared."""
+    everything, names = declared(), set()
+    for path in EXPERIMENTS:
+        known = [run.partition("--")[2] for run in everything if run.startswith(f"{path.stem}--")]
+        names.add(known[turn % len(known)])
+    return {run: violates for run, violates in everything.items() if run.partition("--")[2] in names}
 
 
 def game_day(weaknesses: list[str], seed: int) -> tuple[int, float, dict[str, dict[str, Any]]]:
@@ -71,20 +79,22 @@ def game_day(weaknesses: list[str], seed: int) -> tuple[int, float, dict[str, di
     return done.returncode, seconds, said
 
 
-def count(tally: Tally, weaknesses: dict[str, str], seed: int, *, sound: bool) -> None:
-    """Run one game day and add it to the tally; note whatever was not as it must be."""
-    code, seconds, said = game_day([] if sound else list(weaknesses), seed)
+def count(tally: Tally, runs: dict[str, str], seed: int) -> None:
+    """Run one game day, on the sound storefront when no `runs` are named, and note whatever was not as it must be."""
+    code, seconds, said = game_day(sorted({run.partition("--")[2] for run in runs}), seed)
     tally.exits[code] += 1
     tally.seconds.append(seconds)
-    if len(said) != len(EXPERIMENTS):
-        tally.surprises.append(f"seed {seed}: {len(said)} journals, exit {code}")
+    for run in sorted(set(runs or (path.stem for path in EXPERIMENTS)) - said.keys()):
+        tally.surprises.append(f"seed {seed}: {run}: no journal, exit {code}")
     for run, gameday in sorted(said.items()):
-        verdict = gameday["verdict"]
-        tally.verdicts[run][verdict] += 1
-        _, _, weakness = run.partition("--")
-        caught = verdict == "failed" and gameday["baseline_met"] and weaknesses.get(weakness) in gameday["violated"]
-        if not (verdict == "passed" if sound else caught):
-            tally.surprises.append(f"seed {seed}: {run}: {verdict}: {gameday['reason']}")
+        tally.verdicts[run][gameday["verdict"]] += 1
+        if not (is_caught(gameday, runs.get(run)) if runs else gameday["verdict"] == "passed"):
+            tally.surprises.append(f"seed {seed}: {run}: {gameday['verdict']}: {gameday['reason']}")
+
+
+def is_caught(gameday: dict[str, Any], violates: str | None) -> bool:
+    """Whether a run failed on this very hypothesis, with its baseline met."""
+    return gameday["verdict"] == "failed" and gameday["baseline_met"] and violates in gameday["violated"]
 
 
 def table(title: str, tally: Tally) -> list[str]:
@@ -155,11 +165,8 @@ def main() -> int:
     sound, weak = Tally(), Tally()
     with ThreadPoolExecutor(max_workers=2 if options.side_by_side else 1) as pool:
         for turn in range(options.runs):
-            weaknesses, seed = weaknesses_of_turn(turn), options.first_seed + turn
-            futures = [
-                pool.submit(count, sound, weaknesses, seed, sound=True),
-                pool.submit(count, weak, weaknesses, seed, sound=False),
-            ]
+            seed = options.first_seed + turn
+            futures = [pool.submit(count, sound, {}, seed), pool.submit(count, weak, runs_of_turn(turn), seed)]
             for future in futures:
                 future.result()
             options.output.write_text(document(options, sound, weak))

@@ -203,7 +203,7 @@ def test_in_a_namespace_that_is_there_the_plan_counts_what_runs(quick: Quick) ->
     quick.control["guard"] = {"max_pods": 9}
     done = quick.run()
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    assert "guard: {max_pods: 10}" in done.stderr
+    assert "guard: {max_pods: 12}" in done.stderr
 
 
 # --- a cluster that nobody named
@@ -264,7 +264,7 @@ def test_each_fault_asks_by_itself(renamed: Path, lasting: Kube, monkeypatch: py
     with pytest.raises(guard.NotAllowedError, match="neither embedded nor kind"):
         pods.scale_to_zero("shop", "app=web")
     monkeypatch.setenv("KUBERNETES_CONTEXT", "prod")
-    with pytest.raises(guard.NotAllowedError, match="at most 6 may be"):
+    with pytest.raises(guard.NotAllowedError, match="at most 7 may be"):
         pods.scale_to_zero("shop", "tier=backend")
     assert untouched(lasting)
 

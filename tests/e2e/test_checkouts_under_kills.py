@@ -71,6 +71,7 @@ def _mails(shop: Shop) -> Counter[str]:
             return found
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_what_was_confirmed_is_kept_under_kills(shop: Shop) -> None:
     """Of 500 checkouts during 60 s of SIGKILLs none is lost or doubled, and each confirmed one has exactly one mail."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.e2e.runs import EXPERIMENTS, under_way, wait_for_fault
+from tests.e2e.rows import KUBECTL
+from tests.e2e.runs import EXPERIMENTS, command, under_way, wait_for_fault
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gameday.kube import Kube
 
 
@@ -24,6 +24,8 @@ def test_a_namespace_that_is_deleted_under_a_run_is_no_pass(
         lasting.core.delete_namespace("shop")
         runner.wait(90)
     (journal,) = [json.loads(file.read_text())["gameday"] for file in tmp_path.glob("*/journal.json")]
+    shell = {**environment, "KUBECONFIG": str(Path(environment["GAMEDAY_STATE"]) / "local" / "kubeconfig")}
+    command([KUBECTL, "wait", "--for=delete", "namespace/shop", "--timeout=30s"], shell)  # its edge drains first
     left = {one.metadata.name for one in lasting.core.list_namespace().items}
     said = (tmp_path / "said").read_text()
     assert left == namespaces - {"shop"}

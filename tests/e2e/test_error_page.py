@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from gameday.kube import Kube
 
+pytestmark = pytest.mark.alone
+
 PROMISES = ROOT / "experiments" / "prime-day" / "the-error-page-keeps-every-promise.yaml"
 WEAK = "weak"
 AFTERWARDS = {"its-request-id-is-in-the-log", "it-is-gone-5-s-after-the-undo"}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 def test_each_kind_of_fault_is_proven_in_force_felt_undone_and_passed_by_a_sound_shop(
     environment: dict[str, str], tmp_path: Path

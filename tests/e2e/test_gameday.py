@@ -87,6 +87,7 @@ def run(folder: Path, *words: str, environment: dict[str, str] | None = None) ->
     return GameDayProcess(folder, "run", *words, "--report", str(folder / "report"), environment=environment)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 def test_every_experiment_passes_on_the_sound_storefront(tmp_path: Path) -> None:
     """The main job: one command, all verdicts, a report, nothing left of it all, and no proxy ever asked."""
@@ -107,6 +108,7 @@ def test_every_experiment_passes_on_the_sound_storefront(tmp_path: Path) -> None
     assert day.relatives() == []
 
 
+@pytest.mark.alone
 def test_two_game_days_at_once_each_catch_a_weakness(tmp_path: Path) -> None:
     """With a safeguard removed the experiment fails on the very hypothesis; two users do not meet."""
     days = {

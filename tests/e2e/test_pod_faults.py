@@ -284,7 +284,7 @@ def test_a_selector_that_somebody_else_put_back_is_noticed(lasting: Kube) -> Non
         ("app=web", {"count": 3}, "2 pods that match are ready, expected at least 3"),
         ("app=web", {"count": 0}, "expected at least 1"),
         ("app=web", {"share": 1.5}, "share is 1.5"),
-        ("tier=backend", {"share": 1}, "at most 6 may be"),
+        ("tier=backend", {"share": 1}, "at most 7 may be"),
         ("app=gameday-guardian", {"count": 1}, "no Service leads to gameday-guardian"),
     ],
 )

@@ -3,7 +3,7 @@
 It is kept true by tests/unit/storefront/test_openapi.py, which sends what it describes, and what it does not.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -68,9 +68,35 @@ PROBLEM = record(
 )
 
 
+CART_HELD = record({"cart": {"type": "string"}, "items": many(ITEM)})
+WRITTEN_REVIEW = record({"review": UUID, "product": ID})
+REVIEW_TO_WRITE = record({"author": line(80), "stars": count(5), "text": line(1000)})
+ORDER_WITH_LINES: Schema = {"allOf": [ORDER, record({
+    "email": {"type": "string"},
+    "lines": many(record({"product": ID, "quantity": count(999), "price_cents": CENTS, **NAMES})),
+})]}  # fmt: skip
+REGISTRY = record({**OWNED, "gifts": many(record(GIFT))})
+GIFT_TO_GIVE = record({"product": ID, "from": line(80)}, {"message": {"type": "string", "maxLength": 500}})
+GIVEN = record({"gift": UUID, "registry": ID})
+TEMPLATE: Schema = {"type": "string", "enum": ["newsletter", "apology"]}
+CAMPAIGN = record(
+    {
+        "campaign": UUID,
+        "template": TEMPLATE,
+        "product": {"type": "string", "nullable": True},
+        "author": {"type": "string"},
+        "state": {"type": "string", "enum": ["draft", "counted", "approved", "sent", "cancelled"]},
+        "held": {"type": "string"},
+        "recipients": {"type": "integer", "nullable": True},
+        "sent": {"type": "integer"},
+        "bounced": {"type": "integer"},
+    }
+)
+
+
 @dataclass(frozen=True)
 class Operation:
-    """A method of a path. A post has an idempotency key, and a repetition answers 200; a put needs none."""
+    """A method of a path. A post with a body has an idempotency key, and a repetition answers 200; a put needs none."""
 
     method: str
     path: str
@@ -78,6 +104,7 @@ class Operation:
     answer: Schema
     body: Schema | None = None
     refusals: tuple[int, ...] = ()
+    query: dict[str, Schema] = field(default_factory=dict)
 
 
 #: What parts of paths are.
@@ -89,6 +116,8 @@ PARTS: dict[str, Schema] = {
     "order": UUID,
     "member": UUID,
     "product": ID,
+    "campaign": UUID,
+    "token": ID,
 }
 
 APIS: dict[str, tuple[Operation, ...]] = {
@@ -98,8 +127,7 @@ APIS: dict[str, tuple[Operation, ...]] = {
         Operation("get", "/products/{id}", "One product.", PRODUCT, refusals=(404,)),
         Operation("get", "/products/{id}/reviews", "The newest 20.", record({"reviews": many(REVIEW)})),
         Operation(
-            "post", "/products/{id}/reviews", "Write a review.", record({"review": UUID, "product": ID}),
-            record({"author": line(80), "stars": count(5), "text": line(1000)}), (404, 409, 422),
+            "post", "/products/{id}/reviews", "Write a review.", WRITTEN_REVIEW, REVIEW_TO_WRITE, (404, 409, 422),
         ),
     ),
     "cart": (
@@ -124,27 +152,16 @@ APIS: dict[str, tuple[Operation, ...]] = {
             ),
             (404, 409, 422),
         ),
-        Operation(
-            "get", "/orders/{order}", "An order with its lines.",
-            {"allOf": [ORDER, record({
-                "email": {"type": "string"},
-                "lines": many(record({"product": ID, "quantity": count(999), "price_cents": CENTS, **NAMES})),
-            })]}, refusals=(404,),
-        ),
+        Operation("get", "/orders/{order}", "An order with its lines.", ORDER_WITH_LINES, refusals=(404,)),
     ),
     "registry": (
         Operation(
             "post", "/registries", "Open a registry for a customer.", record({"registry": ID}),
             record({"email": EMAIL}, {"name": {"type": "string", "maxLength": 80}}), (409, 422),
         ),
+        Operation("get", "/registries/{rid}", "A registry and its latest 100 gifts.", REGISTRY, refusals=(404,)),
         Operation(
-            "get", "/registries/{rid}", "A registry and its latest 100 gifts.",
-            record({**OWNED, "gifts": many(record(GIFT))}), refusals=(404,),
-        ),
-        Operation(
-            "post", "/registries/{rid}/gifts", "Give something.", record({"gift": UUID, "registry": ID}),
-            record({"product": ID, "from": line(80)}, {"message": {"type": "string", "maxLength": 500}}),
-            (404, 409, 422),
+            "post", "/registries/{rid}/gifts", "Give something.", GIVEN, GIFT_TO_GIVE, (404, 409, 422),
         ),
         Operation(
             "get", "/registries/{rid}/gifts/{gid}", "A gift in this very registry.", record({**OWNED, **GIFT}),
@@ -157,6 +174,56 @@ APIS: dict[str, tuple[Operation, ...]] = {
             record({"name": line(80), "email": EMAIL}, {"lang": LANGUAGE}), (409, 422),
         ),
         Operation("get", "/members/{member}", "A member.", MEMBER, refusals=(404,)),
+    ),
+    "mailer": (
+        Operation("get", "/campaigns", "The latest 100.", record({"campaigns": many(CAMPAIGN)})),
+        Operation(
+            "post", "/campaigns", "Make a campaign; nothing is sent.", CAMPAIGN,
+            record({"author": line(80), "template": TEMPLATE}, {"product": ID}), (409, 422),
+        ),
+        Operation("get", "/campaigns/{campaign}", "A campaign, and how far it is.", CAMPAIGN),
+        Operation("post", "/campaigns/{campaign}/dry-run", "Count whom it is for.", CAMPAIGN, refusals=(409,)),
+        Operation(
+            "post", "/campaigns/{campaign}/approval", "Let it go out, as somebody other than its author.", CAMPAIGN,
+            record({"approver": line(80), "recipients": {"type": "integer"}}, {"above_ceiling": {"type": "boolean"}}),
+            (403, 409, 422),
+        ),
+        Operation("post", "/campaigns/{campaign}/cancellation", "Send no more of it.", CAMPAIGN, refusals=(409,)),
+        Operation("get", "/unsubscriptions/{token}", "Whether a token is good.", record({}), refusals=(404,)),
+        Operation("post", "/unsubscriptions/{token}", "Unsubscribe.", record({}), refusals=(404,)),
+        Operation("get", "/state", "The configuration in use.", record({"pod": {"type": "string"}})),
+    ),
+    "web": (
+        Operation("get", "/", "The day's deals.", record({"deals": many(PRODUCT), "fallback": {"type": "boolean"}})),
+        Operation("get", "/product/{id}", "One product.", PRODUCT),
+        Operation(
+            "post", "/product/{id}/reviews", "Write a review.", WRITTEN_REVIEW, REVIEW_TO_WRITE, (404, 409, 422),
+        ),
+        Operation("get", "/cart", "A cart.", CART_HELD, refusals=(400, 404, 422), query={"id": CART}),
+        Operation(
+            "post", "/cart/items", "Put something in; without `cart` into a new one.", CART_HELD,
+            record({"product": ID}, {"quantity": count(99), "cart": CART}), (404, 422),
+        ),
+        Operation(
+            "post", "/cart/items/{product}", "Change how many there are; 0 takes it out.", CART_HELD,
+            record({"cart": CART, "quantity": {"type": "integer", "minimum": 0, "maximum": 99}}), (404, 422),
+        ),
+        Operation("get", "/checkout", "The cart in the cookie.", CART_HELD),
+        Operation("post", "/checkout", "Buy a cart.", ORDER, record({"cart": CART, "email": EMAIL}), (404, 409, 422)),
+        Operation("get", "/confirmation", "An order.", ORDER_WITH_LINES, refusals=(404,), query={"order": UUID}),
+        Operation(
+            "post", "/registry", "Open a registry for a customer.", record({"registry": ID}),
+            record({"owner": EMAIL}, {"registry_name": {"type": "string", "maxLength": 80}}), (409, 422),
+        ),
+        Operation("get", "/registry/{rid}", "A registry and its latest 100 gifts.", REGISTRY),
+        Operation("post", "/registry/{rid}/gifts", "Give something.", GIVEN, GIFT_TO_GIVE, (404, 409, 422)),
+        Operation("get", "/registry/{rid}/items/{gid}", "A gift in this very registry.", record({**OWNED, **GIFT})),
+        Operation(
+            "post", "/membership", "Become a member.", MEMBER, record({"name": line(80), "email": EMAIL}), (409, 422),
+        ),
+        Operation("get", "/membership/{member}", "A member.", MEMBER),
+        Operation("get", "/unsubscribe/{token}", "Whether a token is good.", record({}), refusals=(404,)),
+        Operation("post", "/unsubscribe/{token}", "Unsubscribe from bulk mail.", record({}), refusals=(404,)),
     ),
 }  # fmt: skip
 
@@ -180,6 +247,7 @@ def _operation(one: Operation) -> dict[str, Any]:
         "parameters": [{"name": part, "in": "path", "required": True, "schema": PARTS[part]} for part in parts],
         "responses": {"200": _answer("Done", "application/json", one.answer)},
     }
+    made["parameters"] += [{"name": name, "in": "query", "schema": schema} for name, schema in one.query.items()]
     refusals = [*one.refusals, 503]
     if one.body is not None:
         key = {"type": "string", "pattern": "^[!-~]{1,128}$"}

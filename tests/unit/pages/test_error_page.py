@@ -168,3 +168,6 @@ def test_head_is_get_without_a_body() -> None:
     assert judge_head(get, (200, HEADERS)) == ["head: HEAD says 200, GET 503"]
     assert judge_head(get, (503, {**HEADERS, "Retry-After": "9"})) == ["head: HEAD has retry-after 9, GET 5"]
     assert judge_head(get, (503, HEADERS), b"x") == ["head: HEAD has a body"]
+    longer, shorter = ({**HEADERS, "Content-Length": length} for length in ("13723", "13046"))
+    assert judge_head((200, longer), (200, shorter)) == []
+    assert judge_head((503, longer), (503, shorter)) == ["head: HEAD has content-length 13046, GET 13723"]

@@ -18,6 +18,15 @@ WRITES = [
     ("registry", "/registries"),
     ("registry", "/registries/r0001/gifts"),
     ("members", "/members"),
+    ("mailer", "/campaigns"),
+    ("mailer", f"/campaigns/{uuid.UUID(int=0)}/approval"),
+    ("web", "/product/p001/reviews"),
+    ("web", "/cart/items"),
+    ("web", "/cart/items/p001"),
+    ("web", "/checkout"),
+    ("web", "/registry"),
+    ("web", "/registry/r0001/gifts"),
+    ("web", "/membership"),
 ]
 BODIES = {
     "nothing": b"",

@@ -1,0 +1,60 @@
+"""Every weakness that the catalogue declares, in one game day: does each fail, on the very hypothesis?
+
+    python -m tests.bench.weaknesses [--seed N] [--output docs/weaknesses.md]
+
+Runs the command as a user would. A weakness is caught when its run failed on the hypothesis that it is meant to break,
+with its baseline met. Exits with 1 when one was not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.bench.noise import declared, game_day, is_caught
+
+
+def table(runs: dict[str, str], said: dict[str, dict[str, Any]]) -> list[str]:
+    """A row for each weakness of each experiment."""
+    lines = ["| weakness | experiment | must violate | verdict | violated |", "| --- | --- | --- | --- | --- |"]
+    for run, violates in sorted(runs.items(), key=lambda one: one[0].partition("--")[::-1]):
+        experiment, _, weakness = run.partition("--")
+        gameday = said.get(run, {"verdict": "no journal", "baseline_met": False, "violated": []})
+        violated = ", ".join(f"`{probe}`" for probe in gameday["violated"])
+        unlike = "" if is_caught(gameday, violates) else " (**not as it must be**)"
+        lines.append(f"| `{weakness}` | {experiment} | `{violates}` | {gameday['verdict']}{unlike} | {violated} |")
+    return lines
+
+
+def main() -> int:
+    """Run them all, write the page if asked to, and exit 1 when a verdict was not as it must be."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", type=Path, help="write the page to this file")
+    options = parser.parse_args()
+    runs = declared()
+    _, seconds, said = game_day(sorted({run.partition("--")[2] for run in runs}), options.seed)
+    missed = [run for run, violates in runs.items() if run not in said or not is_caught(said[run], violates)]
+    for run in missed:
+        print(
+            f"not caught: {run}: {said[run]['verdict']}: {said[run]['reason']}" if run in said else f"no journal: {run}"
+        )
+    print(f"{len(runs) - len(missed)} of {len(runs)} weaknesses caught, each on its hypothesis, in {seconds:.0f} s")
+    if options.output:
+        words = (
+            f"`make weaknesses`: one game day of {seconds:.0f} s, Python {platform.python_version()}, {os.cpu_count()} "
+            f"processors, seed {options.seed}. {len(runs) - len(missed)} of {len(runs)} were caught: the run failed on "
+            "the hypothesis that the weakness is meant to break, with its baseline met. The first "
+            "violation ends a window, so that others may not show."
+        )
+        head = ["# Every weakness is caught", "", words, ""]
+        options.output.write_text("\n".join([*head, *table(runs, said)]) + "\n")
+    return int(bool(missed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
