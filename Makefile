@@ -127,9 +127,9 @@ kills-real: $(STAMP) ## the same at 22 points on the real Kubernetes beside the 
 signals: $(STAMP) ## runs that are interrupted at 50 points; writes docs/signals.md (ten minutes); ARGS='--points N --seed N'
 	@$(BIN)/python -m tests.bench.kills.signals --output docs/signals.md $(ARGS)
 
-soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (an hour and more); kills, signals and, where there is a real cluster (as root), parity and kills there
+soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (hours); weaknesses, kills, signals and, where there is a real cluster (as root), parity and kills there
 	@$(BIN)/python -m tests.bench.noise $(ARGS)
-	@$(MAKE) --no-print-directory kills signals ARGS=
+	@$(MAKE) --no-print-directory weaknesses kills signals ARGS=
 	@why=$$($(BIN)/python -m tests.e2e.realkube 2>&1); case $$? in \
 	0) $(MAKE) --no-print-directory parity kills-real ARGS=;; \
 	2) echo "SKIPPED: parity and kills there, docs/parity.md and docs/kills-real.md stay as they were: $$why";; \

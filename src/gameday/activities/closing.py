@@ -124,8 +124,9 @@ def _wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
 
 
 def _undone_at() -> float:
-    """When the last fault was undone; now, when nothing says so."""
-    return max((event["at"] for event in evidence.events() if event["event"] == "fault-undone"), default=time.time())
+    """When the undo of the last fault showed, its pods being available again; now, when nothing says so."""
+    shown = (event["at"] for event in evidence.events() if event["event"] == "fault-effective-undone")
+    return max(shown, default=time.time())
 
 
 def _unkept(session: Session, until: float) -> str:

@@ -20,7 +20,7 @@ from gameday.storefront.problems import Problem, Unavailable
 
 MAX_QUANTITY = 999
 MAX_LINES = 100
-TELL_LATER_S = 1.0
+TELL_LATER_S = 3.0
 
 # One statement, hence one transaction. When the key exists already it writes nothing and returns nothing.
 _PLACE = """

@@ -49,7 +49,7 @@ class Reply:
 
 @dataclass
 class Upstream:
-    """A stand-in for web: real HTTP, answers as its fields say, and counts what it was asked."""
+    """A stand-in for web: real HTTP, answers as its fields say (status 0: hangs up), and counts what it was asked."""
 
     address: str
     status: int = 200
@@ -76,7 +76,11 @@ class _Handler(BaseHTTPRequestHandler):
         upstream.asked[self.command] += 1
         upstream.seen_ids.append(self.headers.get("x-request-id", ""))
         time.sleep(upstream.hang_s)
-        self.send_response(upstream.statuses.pop(0) if upstream.statuses else upstream.status)
+        status = upstream.statuses.pop(0) if upstream.statuses else upstream.status
+        if not status:
+            self.close_connection = True
+            return
+        self.send_response(status)
         for name, value in upstream.headers.items():
             self.send_header(name, value)
         self.send_header("content-length", str(len(upstream.body)))

@@ -12,7 +12,7 @@ __all__ = ["bystanders_keep_running"]
 
 
 def bystanders_keep_running(label_selector: str) -> dict[str, Any]:
-    """Has no container of the pods selected been restarted since the baseline?
+    """Has no container of the pods selected ended since the baseline, to be restarted?
 
     For pods that the fault does not touch: a liveness probe that asks for more than life makes an outage elsewhere one
     of theirs. Undecided when the API does not answer, or none of the pods of the baseline is left.
@@ -21,7 +21,7 @@ def bystanders_keep_running(label_selector: str) -> dict[str, Any]:
 
 
 def measure_restarts(view: View, *, label_selector: str) -> Reading:
-    """Restarts by container, now and in the baseline."""
+    """Ends by container, now and in the baseline."""
     if not view.final:
         return Reading("undecided", "restarts are counted at the end of the window")
     kube, namespace = view.session.kube, view.session.namespace
@@ -30,7 +30,7 @@ def measure_restarts(view: View, *, label_selector: str) -> Reading:
     except ApiException as problem:
         return Reading("undecided", f"the pods cannot be listed: {one_line(problem)}")
     now = {
-        f"{pod.metadata.name}/{status.name}": status.restart_count
+        f"{pod.metadata.name}/{status.name}": status.restart_count + _waits_for_restart(status)
         for pod in pods
         for status in pod.status.container_statuses or []
     }
@@ -39,13 +39,19 @@ def measure_restarts(view: View, *, label_selector: str) -> Reading:
     return compare(known, now, label_selector)
 
 
+def _waits_for_restart(status: Any) -> bool:
+    """Whether it has ended, and is counted as restarted only when its kubelet does so, after a while."""
+    state, last = status.state, status.last_state
+    return bool(state and (state.terminated or (state.waiting and last and last.terminated)))
+
+
 def compare(known: dict[str, int], now: dict[str, int], label_selector: str) -> Reading:
     """Both by pod and container; a pod that is new counts from 0."""
     again = {name: count - known.get(name, 0) for name, count in now.items() if count > known.get(name, 0)}
     numbers = {"containers": len(now), "restarted": again}
     if again:
         name, times = next(iter(again.items()))
-        return Reading("violated", f"{len(again)} containers were restarted, e.g. {name} {times} times", numbers)
+        return Reading("violated", f"{len(again)} containers ended, e.g. {name}, {times} times", numbers)
     if not known.keys() & now.keys():
         return Reading("undecided", f"no pod of {label_selector} that was there in the baseline is left", numbers)
-    return Reading("holds", f"none of {len(now)} containers of {label_selector} was restarted", numbers)
+    return Reading("holds", f"none of {len(now)} containers of {label_selector} ended", numbers)

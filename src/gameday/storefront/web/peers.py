@@ -18,7 +18,7 @@ from gameday.storefront.settings import Address
 REQUIRED_S = 2.0
 ATTEMPTS = 4
 FIRST_PAUSE_S = 0.03
-CONNECT_S = 0.5
+CONNECT_S = 0.1
 WORTH_ANOTHER_TRY = frozenset({502, 503})
 
 
