@@ -6,6 +6,7 @@ endpoints follow, asks its clients to close their connections, finishes what is 
 
 import asyncio
 import json
+import logging
 import re
 import signal
 import sys
@@ -19,7 +20,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from gameday.storefront import metrics, openapi, settings
-from gameday.storefront.logs import log, request_id, service_name
+from gameday.storefront.logs import Lines, log, request_id, service_name
 from gameday.storefront.problems import Problem, Unavailable, problem_json
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -125,6 +126,7 @@ async def _serve(build: Callable[[], web.Application]) -> None:
         loop.add_signal_handler(signum, stop.set)
     app = build()
     service_name.set(app[NAME])
+    logging.basicConfig(handlers=[Lines()], level=logging.WARNING)
     drain_s = settings.number("DRAIN_S", 0.5)
     address = settings.listen_address()
     runner = web.AppRunner(

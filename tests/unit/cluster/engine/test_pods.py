@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -414,7 +415,7 @@ def test_a_python_service_starts_in_a_fresh_session(tmp_path: Path) -> None:
 
 
 def test_the_end_of_the_warm_parent_is_noticed_and_takes_the_pods(tmp_path: Path) -> None:
-    """When the warm parent is killed, its containers die and the runtime says so."""
+    """When the warm parent is killed, its containers die and the runtime says so; what was ours before lives on."""
 
     async def story() -> None:
         async with engine(tmp_path) as lab:
@@ -429,7 +430,10 @@ def test_the_end_of_the_warm_parent_is_noticed_and_takes_the_pods(tmp_path: Path
                 while alive(pid):  # noqa: ASYNC110 - the kernel's doing
                     await asyncio.sleep(0.02)
 
-    asyncio.run(story())
+    with subprocess.Popen(["sleep", "100"]) as ours:
+        asyncio.run(story())
+        assert ours.poll() is None
+        ours.kill()
 
 
 def test_too_long_an_argument_fails_its_own_container_only(tmp_path: Path) -> None:

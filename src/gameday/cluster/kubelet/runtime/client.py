@@ -69,6 +69,8 @@ class Runtime:
 
     def __init__(self) -> None:
         adopt_orphans()  # should the warm parent die before them
+        self._others = set(children_of(os.getpid()))
+        """What was ours before, and is none of a container's."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_MESSAGE)
@@ -174,11 +176,13 @@ class Runtime:
             process.exited.set_result(Exit(137))
         with suppress(ChildProcessError, subprocess.TimeoutExpired):
             self._parent.wait(1)  # its status is told
-            while True:  # what it had comes to us, and what that leaves behind: until all are gone
-                for pid in children_of(os.getpid()):
+            # What it had comes to us, and what that leaves behind: until all are gone.
+            while orphans := set(children_of(os.getpid())) - self._others:
+                for pid in orphans:
                     with suppress(OSError):
                         os.kill(pid, signal.SIGKILL)
-                os.wait()
+                for pid in orphans:
+                    os.waitpid(pid, 0)
 
     def close(self) -> None:
         """End the warm parent and, with it, whatever still runs."""
