@@ -35,10 +35,10 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def only_the_seed(stage: Stage) -> None:
-    """Whoever became a customer in other tests is forgotten, for those that count on the seed's."""
-    theirs = "select r.id from registries r join customers c on c.id = owner_id where owner_id > 1000000"
-    stage.query(f"delete from gifts where registry_id in ({theirs})")
-    stage.query("delete from registries where owner_id > 1000000")
+    """Customers and registries that other tests made are forgotten, for those that count on the seed's."""
+    theirs = "id !~ '^r[0-9]{4}$'"
+    stage.query(f"delete from gifts where registry_id in (select id from registries where {theirs})")
+    stage.query(f"delete from registries where {theirs}")
     stage.query("delete from customers where id > 1000000")
     stage.query("delete from members where email not in (select email from customers)")
 
