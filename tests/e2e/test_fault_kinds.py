@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_each_kind_of_fault_is_proven_in_force_felt_undone_and_passed_by_a_sound_shop(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """One experiment a kind: passed says all of it, and the journal names the fault and what it touched."""
-    argv = [GAMEDAY, "run", *map(str, FAULT_KINDS), "--report", str(tmp_path / "report")]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    """One experiment a kind: passed says all of it, and the journal names the fault and what it touched.
+
+    One after the other: while a neighbour's fifteen pods start, a home page or two comes as its fallback on two cores.
+    """
+    argv = [GAMEDAY, "run", *map(str, FAULT_KINDS), "--jobs", "1", "--report", str(tmp_path / "report")]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=590, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     for file in FAULT_KINDS:
         journal = json.loads((tmp_path / "report" / file.stem / "journal.json").read_text())["gameday"]
