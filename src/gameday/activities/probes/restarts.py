@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from gameday.activities.session import Reading, View, current, judge
+from gameday.activities.session import Reading, View, judge
 from gameday.kube import ApiException, one_line
 
 __all__ = ["bystanders_keep_running"]
@@ -34,9 +34,15 @@ def measure_restarts(view: View, *, label_selector: str) -> Reading:
         for pod in pods
         for status in pod.status.container_statuses or []
     }
-    session = current()
-    known = session.remembered.setdefault(session.probe_name("bystanders_keep_running"), now)
-    return compare(known, now, label_selector)
+    return since_baseline(view, now, label_selector)
+
+
+def since_baseline(view: View, now: dict[str, int], label_selector: str) -> Reading:
+    """Remember them in the baseline; later hold them against it, and without one say nothing."""
+    name = view.session.probe_name("bystanders_keep_running")
+    if view.baseline_phase:
+        view.session.remembered[name] = now
+    return compare(view.session.remembered.get(name, {}), now, label_selector)
 
 
 def _waits_for_restart(status: Any) -> bool:
@@ -47,6 +53,8 @@ def _waits_for_restart(status: Any) -> bool:
 
 def compare(known: dict[str, int], now: dict[str, int], label_selector: str) -> Reading:
     """Both by pod and container; a pod that is new counts from 0."""
+    if not known:
+        return Reading("undecided", f"the baseline saw no pod of {label_selector}")
     again = {name: count - known.get(name, 0) for name, count in now.items() if count > known.get(name, 0)}
     numbers = {"containers": len(now), "restarted": again}
     if again:

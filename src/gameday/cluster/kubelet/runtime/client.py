@@ -174,7 +174,7 @@ class Runtime:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.started.result(), signal.SIGKILL)
             process.exited.set_result(Exit(137))
-        with suppress(ChildProcessError, subprocess.TimeoutExpired):
+        with suppress(subprocess.TimeoutExpired):
             self._parent.wait(1)  # its status is told
             # What it had comes to us, and what that leaves behind: until all are gone.
             while orphans := set(children_of(os.getpid())) - self._others:
@@ -182,7 +182,8 @@ class Runtime:
                     with suppress(OSError):
                         os.kill(pid, signal.SIGKILL)
                 for pid in orphans:
-                    os.waitpid(pid, 0)
+                    with suppress(ChildProcessError):
+                        os.waitpid(pid, 0)
 
     def close(self) -> None:
         """End the warm parent and, with it, whatever still runs."""
