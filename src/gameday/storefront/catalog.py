@@ -10,8 +10,6 @@ from gameday.storefront import fields, service
 from gameday.storefront.database import DATABASE, Connection, attach, database_answers
 from gameday.storefront.problems import Problem
 
-LONGEST_AUTHOR = 80
-LONGEST_REVIEW = 1000
 REVIEWS_SHOWN = 20
 
 
@@ -119,9 +117,9 @@ async def review(request: web.Request) -> web.Response:
     wanted = {
         "review": str(uuid.uuid4()),
         "product": request.match_info["id"],
-        "author": fields.line(body, "author", longest=LONGEST_AUTHOR),
+        "author": fields.line(body, "author", longest=fields.LONGEST_NAME),
         "stars": fields.count(body, "stars", most=5),
-        "text": fields.line(body, "text", longest=LONGEST_REVIEW),
+        "text": fields.line(body, "text", longest=fields.LONGEST_REVIEW),
         "key": key,
     }
     async with request.app[DATABASE].connection() as connection:

@@ -13,8 +13,12 @@ _EMAIL = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
 )
 
-
 IDENTIFIER = r"[A-Za-z0-9_-]{1,64}"
+
+LONGEST_NAME, LONGEST_MESSAGE, LONGEST_REVIEW = 80, 500, 1000
+"""Characters of what people write: web's forms take what the services behind them do."""
+MOST_IN_CART = 99
+"""Of one product."""
 
 
 def route(name: str) -> str:

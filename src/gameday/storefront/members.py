@@ -9,8 +9,6 @@ from gameday.storefront import fields, service
 from gameday.storefront.database import DATABASE, Connection, attach, database_answers
 from gameday.storefront.problems import Problem
 
-LONGEST_NAME = 80
-
 _MEMBER = "select id::text as member, name, email, since from members where"
 
 # One statement, hence one transaction. When the key or the address is known it writes nothing and returns nothing.
@@ -33,7 +31,7 @@ async def join(request: web.Request) -> web.Response:
     wanted = {
         "member": str(uuid.uuid4()),
         "key": key,
-        "name": fields.line(body, "name", longest=LONGEST_NAME),
+        "name": fields.line(body, "name", longest=fields.LONGEST_NAME),
         "email": fields.email(body),
         "lang": fields.language(body),
     }

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from gameday.storefront.fields import LONGEST_MESSAGE, LONGEST_NAME, LONGEST_REVIEW, MOST_IN_CART
+
 Schema = dict[str, Any]
 
 ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
@@ -21,6 +23,11 @@ PROBLEM_TYPE = "application/problem+json"
 def line(longest: int) -> Schema:
     """One line of text that is not blank."""
     return {"type": "string", "minLength": 1, "maxLength": longest, "pattern": r"^[!-~]"}
+
+
+def at_most(longest: int) -> Schema:
+    """Text that may be missing, or blank."""
+    return {"type": "string", "maxLength": longest}
 
 
 def count(most: int) -> Schema:
@@ -38,7 +45,8 @@ def many(schema: Schema) -> Schema:
     return {"type": "array", "items": schema}
 
 
-ITEM = record({"product": ID, "quantity": count(99)})
+NAME = line(LONGEST_NAME)
+ITEM = record({"product": ID, "quantity": count(MOST_IN_CART)})
 PRODUCT = record(
     {
         "id": ID,
@@ -70,13 +78,13 @@ PROBLEM = record(
 
 CART_HELD = record({"cart": {"type": "string"}, "items": many(ITEM)})
 WRITTEN_REVIEW = record({"review": UUID, "product": ID})
-REVIEW_TO_WRITE = record({"author": line(80), "stars": count(5), "text": line(1000)})
+REVIEW_TO_WRITE = record({"author": NAME, "stars": count(5), "text": line(LONGEST_REVIEW)})
 ORDER_WITH_LINES: Schema = {"allOf": [ORDER, record({
     "email": {"type": "string"},
     "lines": many(record({"product": ID, "quantity": count(999), "price_cents": CENTS, **NAMES})),
 })]}  # fmt: skip
 REGISTRY = record({**OWNED, "gifts": many(record(GIFT))})
-GIFT_TO_GIVE = record({"product": ID, "from": line(80)}, {"message": {"type": "string", "maxLength": 500}})
+GIFT_TO_GIVE = record({"product": ID, "from": NAME}, {"message": at_most(LONGEST_MESSAGE)})
 GIVEN = record({"gift": UUID, "registry": ID})
 TEMPLATE: Schema = {"type": "string", "enum": ["newsletter", "apology"]}
 CAMPAIGN = record(
@@ -135,12 +143,12 @@ APIS: dict[str, tuple[Operation, ...]] = {
         Operation(
             "post", "/carts/{cart}/items", "Put something in; with `create` the cart is made.",
             record({"cart": CART, "items": many(ITEM)}),
-            record({"product": ID}, {"quantity": count(99), "create": {"type": "boolean"}}), (404, 422),
+            record({"product": ID}, {"quantity": count(MOST_IN_CART), "create": {"type": "boolean"}}), (404, 422),
         ),
         Operation(
             "put", "/carts/{cart}/items/{product}", "Change how many of a product there are; 0 takes it out.",
             record({"cart": CART, "items": many(ITEM)}),
-            record({"quantity": {"type": "integer", "minimum": 0, "maximum": 99}}), (404, 422),
+            record({"quantity": {"type": "integer", "minimum": 0, "maximum": MOST_IN_CART}}), (404, 422),
         ),
     ),
     "orders": (
@@ -157,7 +165,7 @@ APIS: dict[str, tuple[Operation, ...]] = {
     "registry": (
         Operation(
             "post", "/registries", "Open a registry for a customer.", record({"registry": ID}),
-            record({"email": EMAIL}, {"name": {"type": "string", "maxLength": 80}}), (409, 422),
+            record({"email": EMAIL}, {"name": at_most(LONGEST_NAME)}), (409, 422),
         ),
         Operation("get", "/registries/{rid}", "A registry and its latest 100 gifts.", REGISTRY, refusals=(404,)),
         Operation(
@@ -171,7 +179,7 @@ APIS: dict[str, tuple[Operation, ...]] = {
     "members": (
         Operation(
             "post", "/members", "Become a member; an address has one membership.", MEMBER,
-            record({"name": line(80), "email": EMAIL}, {"lang": LANGUAGE}), (409, 422),
+            record({"name": NAME, "email": EMAIL}, {"lang": LANGUAGE}), (409, 422),
         ),
         Operation("get", "/members/{member}", "A member.", MEMBER, refusals=(404,)),
     ),
@@ -179,13 +187,13 @@ APIS: dict[str, tuple[Operation, ...]] = {
         Operation("get", "/campaigns", "The latest 100.", record({"campaigns": many(CAMPAIGN)})),
         Operation(
             "post", "/campaigns", "Make a campaign; nothing is sent.", CAMPAIGN,
-            record({"author": line(80), "template": TEMPLATE}, {"product": ID}), (409, 422),
+            record({"author": NAME, "template": TEMPLATE}, {"product": ID}), (409, 422),
         ),
         Operation("get", "/campaigns/{campaign}", "A campaign, and how far it is.", CAMPAIGN),
         Operation("post", "/campaigns/{campaign}/dry-run", "Count whom it is for.", CAMPAIGN, refusals=(409,)),
         Operation(
             "post", "/campaigns/{campaign}/approval", "Let it go out, as somebody other than its author.", CAMPAIGN,
-            record({"approver": line(80), "recipients": {"type": "integer"}}, {"above_ceiling": {"type": "boolean"}}),
+            record({"approver": NAME, "recipients": {"type": "integer"}}, {"above_ceiling": {"type": "boolean"}}),
             (403, 409, 422),
         ),
         Operation("post", "/campaigns/{campaign}/cancellation", "Send no more of it.", CAMPAIGN, refusals=(409,)),
@@ -202,24 +210,24 @@ APIS: dict[str, tuple[Operation, ...]] = {
         Operation("get", "/cart", "A cart.", CART_HELD, refusals=(400, 404, 422), query={"id": CART}),
         Operation(
             "post", "/cart/items", "Put something in; without `cart` into a new one.", CART_HELD,
-            record({"product": ID}, {"quantity": count(99), "cart": CART}), (404, 422),
+            record({"product": ID}, {"quantity": count(MOST_IN_CART), "cart": CART}), (404, 422),
         ),
         Operation(
             "post", "/cart/items/{product}", "Change how many there are; 0 takes it out.", CART_HELD,
-            record({"cart": CART, "quantity": {"type": "integer", "minimum": 0, "maximum": 99}}), (404, 422),
+            record({"cart": CART, "quantity": {"type": "integer", "minimum": 0, "maximum": MOST_IN_CART}}), (404, 422),
         ),
         Operation("get", "/checkout", "The cart in the cookie.", CART_HELD),
         Operation("post", "/checkout", "Buy a cart.", ORDER, record({"cart": CART, "email": EMAIL}), (404, 409, 422)),
         Operation("get", "/confirmation", "An order.", ORDER_WITH_LINES, refusals=(404,), query={"order": UUID}),
         Operation(
             "post", "/registry", "Open a registry for a customer.", record({"registry": ID}),
-            record({"owner": EMAIL}, {"registry_name": {"type": "string", "maxLength": 80}}), (409, 422),
+            record({"owner": EMAIL}, {"registry_name": at_most(LONGEST_NAME)}), (409, 422),
         ),
         Operation("get", "/registry/{rid}", "A registry and its latest 100 gifts.", REGISTRY),
         Operation("post", "/registry/{rid}/gifts", "Give something.", GIVEN, GIFT_TO_GIVE, (404, 409, 422)),
         Operation("get", "/registry/{rid}/items/{gid}", "A gift in this very registry.", record({**OWNED, **GIFT})),
         Operation(
-            "post", "/membership", "Become a member.", MEMBER, record({"name": line(80), "email": EMAIL}), (409, 422),
+            "post", "/membership", "Become a member.", MEMBER, record({"name": NAME, "email": EMAIL}), (409, 422),
         ),
         Operation("get", "/membership/{member}", "A member.", MEMBER),
         Operation("get", "/unsubscribe/{token}", "Whether a token is good.", record({}), refusals=(404,)),

@@ -10,9 +10,6 @@ from gameday.storefront import fields, service
 from gameday.storefront.database import DATABASE, Connection, attach, database_answers
 from gameday.storefront.problems import Problem
 
-LONGEST_NAME = 80
-LONGEST_MESSAGE = 500
-
 _GIFTS = """
 select g.id::text as gift, g.from_name, g.message, g.product_id as product, p.name_en, p.name_fr
 from gifts g join products p on p.id = g.product_id
@@ -47,7 +44,7 @@ async def open_registry(request: web.Request) -> web.Response:
     wanted = {
         "registry": "r" + uuid.uuid4().hex[:16],
         "email": fields.email(body),
-        "name": fields.line(body, "name", longest=LONGEST_NAME, required=False),
+        "name": fields.line(body, "name", longest=fields.LONGEST_NAME, required=False),
         "key": key,
     }
     async with request.app[DATABASE].connection() as connection:
@@ -95,8 +92,8 @@ async def give(request: web.Request) -> web.Response:
     wanted = {
         "registry": registry,
         "product": fields.identifier(body, "product"),
-        "from_name": fields.line(body, "from", longest=LONGEST_NAME),
-        "message": fields.line(body, "message", longest=LONGEST_MESSAGE, required=False),
+        "from_name": fields.line(body, "from", longest=fields.LONGEST_NAME),
+        "message": fields.line(body, "message", longest=fields.LONGEST_MESSAGE, required=False),
         "key": service.read_idempotency_key(request),
     }
     async with request.app[DATABASE].connection() as connection:

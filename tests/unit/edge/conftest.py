@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Semaphore, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,6 +58,7 @@ class Upstream:
     statuses: list[int] = field(default_factory=list)
     hang_s: float = 0
     asked: Counter[str] = field(default_factory=Counter)
+    arrived: Semaphore = field(default_factory=lambda: Semaphore(0))
     seen_ids: list[str] = field(default_factory=list)
 
 
@@ -74,6 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         upstream = self.server.upstream
         self.rfile.read(int(self.headers.get("content-length") or 0))
         upstream.asked[self.command] += 1
+        upstream.arrived.release()
         upstream.seen_ids.append(self.headers.get("x-request-id", ""))
         time.sleep(upstream.hang_s)
         status = upstream.statuses.pop(0) if upstream.statuses else upstream.status

@@ -137,8 +137,7 @@ def test_a_door_that_closes_lets_out_who_is_inside(start_edge: Callable[..., Edg
     upstream.hang_s = 1
     with ThreadPoolExecutor(4) as visitors:
         inside = [visitors.submit(edge.ask) for _ in range(4)]
-        while upstream.asked["GET"] < 4:
-            time.sleep(0.01)  # until all are inside
+        assert all(upstream.arrived.acquire(timeout=10) for _ in inside)
         edge.log.with_name(CLOSED).replace(edge.log.with_name(LISTENERS))
         assert [(one.result().status, one.result().headers.get("connection")) for one in inside] == [(200, "close")] * 4
     with pytest.raises(ConnectionRefusedError):

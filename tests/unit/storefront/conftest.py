@@ -43,6 +43,14 @@ def only_the_seed(stage: Stage) -> None:
     stage.query("delete from members where email not in (select email from customers)")
 
 
+@pytest.fixture(scope="module")
+def mailer_away(stage: Stage, only_the_seed: None) -> Iterator[None]:
+    """The usual mailer is away: each test brings one of its own."""
+    stage.processes["mailer"].stop()
+    yield
+    stage.processes["mailer"] = stage.start("mailer")
+
+
 def play(scene: Callable[[Visitor], Awaitable[T]]) -> T:
     """Run a scene with a visitor of its own."""
 

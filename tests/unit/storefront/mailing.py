@@ -164,14 +164,6 @@ def game(stage: Stage, config: Path | None = None, **environment: str) -> Iterat
         clear(stage)
 
 
-@contextmanager
-def without_mailer(stage: Stage) -> Iterator[None]:
-    """The usual mailer is away for a while."""
-    stage.processes["mailer"].stop()
-    yield
-    stage.processes["mailer"] = stage.start("mailer")
-
-
 def clear(stage: Stage) -> None:
     """No mail waits, nobody is suppressed, and no campaign is under way."""
     stage.query("update outbox set processed_at = now() where processed_at is null")

@@ -9,12 +9,14 @@ from typing import Any
 import aiohttp
 
 from gameday.storefront.edge.pages import render_pages
+from gameday.storefront.mailer.tokens import Tokens
 
-from .stage import ROOT, Reply, Stage, Visitor
+from .stage import ROOT, UNSUBSCRIBE_KEY, Reply, Stage, Visitor
 
 PAGES = (
     "home", "product", "cart", "empty cart", "checkout", "nothing to check out", "confirmation", "find", "registry",
-    "new registry", "gift", "membership", "welcome", "fallback", "not found", "another site",
+    "new registry", "gift", "membership", "welcome", "unsubscribe",
+    "fallback", "not found", "another site",
     "wrong addition", "wrong review", "wrong cart", "wrong checkout", "wrong gift", "wrong membership",
     "wrong registry", "wrong owner", "unknown owner", "used key",
 )  # fmt: skip
@@ -61,6 +63,7 @@ async def _places(visitor: Visitor, stage: Stage, tired: str) -> dict[str, Place
     given = await visitor("POST", f"{web}/registry/r0001/gifts", json=present, headers=used)
     opened = await _made(visitor, f"{web}/registry", {"owner": "customer-0004@shop.example", "registry_name": "❤"})
     with_cart = {"cart": cart, "count": "2"}
+    token = Tokens(UNSUBSCRIBE_KEY.encode()).make(5, "customer-0005@shop.example")
     return {
         "home": Place(f"{web}/", with_cart),
         "product": Place(f"{web}/product/p010"),
@@ -75,6 +78,7 @@ async def _places(visitor: Visitor, stage: Stage, tired: str) -> dict[str, Place
         "gift": Place(f"{web}/registry/r0001/items/{given.json['gift']}"),
         "membership": Place(f"{web}/membership"),
         "welcome": Place(f"{web}/membership/{member['member']}"),
+        "unsubscribe": Place(f"{web}/unsubscribe/{token}"),
         "fallback": Place(f"{tired}/"),
         "not found": Place(f"{web}/nowhere", status=404),
         "another site": Place(f"{web}/checkout", form=key, status=403, headers={"Origin": "http://elsewhere.example"}),

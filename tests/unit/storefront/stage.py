@@ -20,6 +20,7 @@ SQL = ROOT / "k8s" / "base" / "files" / "db"
 MAILER_FILES = ROOT / "k8s" / "base" / "files" / "mailer"
 DKIM = ROOT / "k8s" / "base" / "files" / "mailer-dkim"
 START_S = 20.0
+UNSUBSCRIBE_KEY = "a-key-for-tests"
 SERVICES = ("db", "catalog", "cart", "orders", "registry", "members", "postbox", "mailer", "web")
 
 
@@ -93,7 +94,7 @@ class Stage:
         env |= {"PGDATA": str(self.folder / "pgdata"), "INITDB_DIR": str(self.folder / "no-scripts")}
         env |= {"MIGRATIONS_DIR": str(SQL / "migrations"), "SEEDS_DIR": str(SQL / "seeds")}
         env |= {"MAILER_CONFIG_DIR": str(self.mailer_config), "MAILER_DKIM_KEY_FILE": str(DKIM / "private.pem")}
-        env |= {"MAILER_UNSUBSCRIBE_KEY": "a-key-for-tests", "POSTBOX_DIR": str(self.folder / f"postbox-{host}")}
+        env |= {"MAILER_UNSUBSCRIBE_KEY": UNSUBSCRIBE_KEY, "POSTBOX_DIR": str(self.folder / f"postbox-{host}")}
         return env | more
 
     def spawn(self, service: str, host: str | None = None, **more: str) -> Process:
@@ -127,9 +128,9 @@ class Stage:
         for process in reversed(list(self.processes.values())):
             process.stop()
 
-    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask the database directly."""
-        dsn = f"host={self.host('db')} user=shop password=pw dbname=shop connect_timeout=2"
+    def query(self, sql: str, *values: object, host: str = "") -> list[tuple[Any, ...]]:
+        """Ask the database directly, or another one at `host`."""
+        dsn = f"host={host or self.host('db')} user=shop password=pw dbname=shop connect_timeout=2"
         with psycopg.connect(dsn, autocommit=True) as connection:
             cursor = connection.execute(sql.encode(), values)
             return cursor.fetchall() if cursor.description else []
@@ -148,7 +149,7 @@ class Stage:
     def _is_ready(self, process: Process) -> bool:
         try:
             if process.service == "db":
-                return bool(self.query("select 1"))
+                return bool(self.query("select 1", host=process.host))
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             with opener.open(f"{process.url}/readyz", timeout=2) as reply:
                 return bool(reply.status == 200)

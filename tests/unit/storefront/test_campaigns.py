@@ -12,21 +12,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from .conftest import play
-from .mailing import Game, game, without_mailer
+from .mailing import Game, game
 from .stage import MAILER_FILES, Stage, Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("mailer_away")
 SUBSCRIBERS = 192
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _away(stage: Stage, only_the_seed: None) -> Iterator[None]:
-    """Each test brings a mailer of its own."""
-    with without_mailer(stage):
-        yield
 
 
 @pytest.fixture

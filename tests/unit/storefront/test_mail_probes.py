@@ -16,14 +16,16 @@ import pytest
 
 from gameday.activities.probes import mail, mail_campaigns, mail_delivery, mail_form, mail_recipients
 
-from .mailing import RECORD, Game, game, without_mailer
+from .mailing import RECORD, Game, game
 from .stage import MAILER_FILES, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from gameday.activities.session import Reading
+
+pytestmark = pytest.mark.usefixtures("mailer_away")
 
 ALL = "customer-{:04d}@shop.example"
 
@@ -34,13 +36,6 @@ def config(tmp_path: Path) -> Path:
     folder = shutil.copytree(MAILER_FILES, tmp_path / "mailer")
     spoil(folder / "limits.yaml", "per_second: 40", "per_second: 400")
     return folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _away(stage: Stage, only_the_seed: None) -> Iterator[None]:
-    """Each case brings a mailer of its own."""
-    with without_mailer(stage):
-        yield
 
 
 def spoil(path: Path, old: str, new: str) -> None:

@@ -20,14 +20,7 @@ LARGE = ROOT / "k8s" / "data" / "large" / "0002-large.sql"
 def empty(stage: Stage) -> Iterator[str]:
     """The address of a database without a table, which is gone after the test."""
     pgdata, host = stage.folder / f"empty-{time.monotonic_ns()}", stage.spare_host()
-    with stage.spawn("db", host, PGDATA=str(pgdata)) as database:
-        until = time.monotonic() + 20
-        while time.monotonic() < until and database.popen.poll() is None:
-            try:
-                _ask(host, "select 1")
-                break
-            except psycopg.OperationalError:
-                time.sleep(0.02)
+    with stage.start("db", host, PGDATA=str(pgdata)):
         yield host
     shutil.rmtree(pgdata)
 

@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from gameday.storefront import fields, service, settings
-from gameday.storefront.cart.stores import MAX_QUANTITY, DatabaseStore, Item, MemoryStore, Store
+from gameday.storefront.cart.stores import DatabaseStore, Item, MemoryStore, Store
 from gameday.storefront.database import DATABASE, attach, database_answers
 from gameday.storefront.problems import Problem
 
@@ -29,7 +29,7 @@ async def set_item(request: web.Request) -> web.Response:
     """
     body = await service.read_json(request)
     taken_out = type(body.get("quantity")) is int and not body["quantity"]
-    quantity = 0 if taken_out else fields.count(body, "quantity", most=MAX_QUANTITY)
+    quantity = 0 if taken_out else fields.count(body, "quantity", most=fields.MOST_IN_CART)
     cart, product = request.match_info["id"], request.match_info["product"]
     items = await request.app[STORE].put(cart, Item(product=product, quantity=quantity))
     if items is None:
@@ -47,7 +47,7 @@ async def show_cart(request: web.Request) -> web.Response:
 
 
 def _item(body: dict[str, Any]) -> Item:
-    quantity = fields.count(body, "quantity", most=MAX_QUANTITY, default=1)
+    quantity = fields.count(body, "quantity", most=fields.MOST_IN_CART, default=1)
     return Item(product=fields.identifier(body, "product"), quantity=quantity)
 
 

@@ -7,8 +7,6 @@ from psycopg.errors import CheckViolation, ForeignKeyViolation
 from gameday.storefront.database import Database
 from gameday.storefront.problems import Problem
 
-MAX_QUANTITY = 99
-
 
 class Item(TypedDict):
     """So many of a product."""

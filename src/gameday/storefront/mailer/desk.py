@@ -25,14 +25,13 @@ COURIER = web.AppKey("courier", Courier)
 RULES = web.AppKey("rules", Rules)
 LINKS = web.AppKey("links", LinkCheck)
 ON_TRIAL = 20
-LONGEST_NAME = 80
 DESK_S = 60.0
 
 
 async def make(request: web.Request) -> web.Response:
     """``POST /campaigns`` with {"author", "template", "product"?}: 201, or 200 when this key's campaign exists."""
     key, body = service.read_idempotency_key(request), await service.read_json(request)
-    author = fields.line(body, "author", longest=LONGEST_NAME)
+    author = fields.line(body, "author", longest=fields.LONGEST_NAME)
     if (template := body.get("template")) not in KINDS:
         raise Problem(422, f"template is not one of {', '.join(KINDS)}")
     product = fields.identifier(body, "product") if template == NEWSLETTER else None
@@ -95,7 +94,7 @@ async def approve(request: web.Request) -> web.Response:
     `recipients` is the number that the approver has seen. 403 for the author, 409 when it is not what was counted.
     """
     body, rules = await service.read_json(request), request.app[RULES]
-    approver = fields.line(body, "approver", longest=LONGEST_NAME)
+    approver = fields.line(body, "approver", longest=fields.LONGEST_NAME)
     above = body.get("above_ceiling", False)
     if not isinstance(above, bool):
         raise Problem(422, "above_ceiling is not true or false")

@@ -14,7 +14,7 @@ from gameday.storefront.web.forms import Readers, Sheet, is_form, read_body, rea
 from gameday.storefront.web.languages import language, wants_json
 from gameday.storefront.web.peers import Call
 from gameday.storefront.web.replies import page, reply
-from gameday.storefront.web.shop import ADDITION, MAX_QUANTITY, product_page
+from gameday.storefront.web.shop import ADDITION, product_page
 
 CART_AT_CHECKOUT_S = 1.0
 NO_CART: dict[str, Any] = {"cart": "", "items": []}
@@ -63,9 +63,9 @@ async def change_cart(request: web.Request) -> web.StreamResponse:
     body, product = await read_body(request), request.match_info["product"]
     cart = _sound_cart(body.get("cart") or request.cookies.get(cookies.CART))
     quantity = body.get("quantity")
-    if type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
+    if type(quantity) is not int or not 0 <= quantity <= fields.MOST_IN_CART:
         if not is_form(request):
-            raise Problem(422, f"quantity is not a whole number from 0 to {MAX_QUANTITY}")
+            raise Problem(422, f"quantity is not a whole number from 0 to {fields.MOST_IN_CART}")
         held = await _cart(request, cart)
         return await _cart_page(request, held, Sheet(typed={product: str(quantity or "")}, wrong=(product,)))
     answer = await ask(request, Call("cart", f"/carts/{cart}/items/{product}", "PUT", {"quantity": quantity}))

@@ -14,16 +14,14 @@ from gameday.storefront.web.languages import language, wants_json
 from gameday.storefront.web.peers import Call
 from gameday.storefront.web.replies import page, reply
 
-LONGEST_NAME = 80
-LONGEST_MESSAGE = 500
 GIFT: Readers = {
     "product": partial(fields.identifier, name="product"),
-    "from": partial(fields.line, name="from", longest=LONGEST_NAME),
-    "message": partial(fields.line, name="message", longest=LONGEST_MESSAGE, required=False),
+    "from": partial(fields.line, name="from", longest=fields.LONGEST_NAME),
+    "message": partial(fields.line, name="message", longest=fields.LONGEST_MESSAGE, required=False),
 }
 OWNER: Readers = {
     "owner": partial(fields.email, name="owner"),
-    "registry_name": partial(fields.line, name="registry_name", longest=LONGEST_NAME, required=False),
+    "registry_name": partial(fields.line, name="registry_name", longest=fields.LONGEST_NAME, required=False),
 }
 
 

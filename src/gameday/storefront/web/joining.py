@@ -12,8 +12,7 @@ from gameday.storefront.web.languages import language, wants_json
 from gameday.storefront.web.peers import Call
 from gameday.storefront.web.replies import page, reply
 
-LONGEST_NAME = 80
-MEMBER: Readers = {"name": partial(fields.line, name="name", longest=LONGEST_NAME), "email": fields.email}
+MEMBER: Readers = {"name": partial(fields.line, name="name", longest=fields.LONGEST_NAME), "email": fields.email}
 
 
 async def show_membership(request: web.Request) -> web.StreamResponse:

@@ -176,6 +176,17 @@ _SAID: dict[str, tuple[str, str]] = {
     ),
     "member_since": ("Member since", "Membre depuis le"),
     "member_number": ("Membership number", "Numéro de membre"),
+    # Unsubscribing from bulk mail.
+    "newsletter": ("Our newsletter", "Notre lettre d’information"),
+    "unsubscribe_question": (
+        "Do you want no more of our newsletter?",
+        "Ne plus recevoir notre lettre d’information ?",
+    ),
+    "unsubscribe": ("Unsubscribe", "Se désabonner"),
+    "unsubscribed": (
+        "You are unsubscribed. No newsletter will come any more.",
+        "Vous êtes désabonné. Vous ne recevrez plus notre lettre.",
+    ),
     # Problems.
     "errors_1": ("One thing needs another look:", "Un point est à revoir :"),
     "errors_n": ("{n} things need another look:", "{n} points sont à revoir :"),

@@ -13,18 +13,14 @@ from gameday.storefront.web.languages import language, wants_json
 from gameday.storefront.web.peers import Call
 from gameday.storefront.web.replies import page, reply
 
-MAX_QUANTITY = 99
-LONGEST_NAME = 80
-LONGEST_REVIEW = 1000
-
 ADDITION: Readers = {
     "product": partial(fields.identifier, name="product"),
-    "quantity": partial(fields.count, name="quantity", most=MAX_QUANTITY, default=1),
+    "quantity": partial(fields.count, name="quantity", most=fields.MOST_IN_CART, default=1),
 }
 REVIEW: Readers = {
-    "author": partial(fields.line, name="author", longest=LONGEST_NAME),
+    "author": partial(fields.line, name="author", longest=fields.LONGEST_NAME),
     "stars": partial(fields.count, name="stars", most=5),
-    "text": partial(fields.line, name="text", longest=LONGEST_REVIEW),
+    "text": partial(fields.line, name="text", longest=fields.LONGEST_REVIEW),
 }
 
 

@@ -3,30 +3,13 @@
 The token in the path says who it is: no cookie, no sign-in and no idempotency key is asked for, for a mail program
 sends the POST by itself, from anywhere. A GET changes nothing, for scanners follow every link of a mail.
 """
-# ruff: noqa: RUF001 - the apostrophes of good typesetting
 
 from aiohttp import web
 
 from gameday.storefront import fields
 from gameday.storefront.web.asking import ask
-from gameday.storefront.web.languages import language
 from gameday.storefront.web.peers import Call
 from gameday.storefront.web.replies import reply
-
-WORDS = {
-    "en": {
-        "title": "Our newsletter",
-        "question": "Do you want no more of our newsletter?",
-        "button": "Unsubscribe",
-        "done": "You are unsubscribed. No newsletter will come any more.",
-    },
-    "fr": {
-        "title": "Notre lettre d’information",
-        "question": "Ne plus recevoir notre lettre d’information ?",
-        "button": "Se désabonner",
-        "done": "Vous êtes désabonné. Vous ne recevrez plus notre lettre.",
-    },
-}
 
 
 async def show(request: web.Request) -> web.StreamResponse:
@@ -43,7 +26,7 @@ async def _unsubscription(request: web.Request, method: str) -> web.StreamRespon
     token = request.match_info["token"]
     body: dict[str, str] | None = {} if method == "POST" else None
     answer = await ask(request, Call("mailer", f"/unsubscriptions/{token}", method, body))
-    return reply(request, answer.body, "unsubscribe", words=WORDS[language(request)], token=token)
+    return reply(request, answer.body, "unsubscribe", token=token)
 
 
 def route(router: web.UrlDispatcher) -> None:
