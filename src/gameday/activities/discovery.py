@@ -17,17 +17,8 @@ NOT_ACTIVITIES = frozenset(
         *("books", "caps", "closing", "conductor", "control", "discovery", "fault", "foreign", "guard"),
         *("kinds", "policies", "proof", "proxied", "radius", "residue", "sampling"),
         *("seeds", "session", "settings", "targets", "watcher"),
-        *(
-            "crashing",
-            "draining",
-            "evicting",
-            "hunting",
-            "mailbox",
-            "mailreading",
-            "scaling",
-            "terminating",
-            "unready",
-        ),  # named in pods
+        *("crashing", "draining", "evicting", "hunting", "scaling", "terminating", "unready"),  # named in pods
+        *("mailbox", "mailreading"),
         *("fates", "wrongs"),
     }
 )

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from gameday.activities.mailbox import Mail
 
-__all__ = ["enough", "judge_mails", "settled"]
+__all__ = ["ALERT", "APOLOGY", "CONFIRMATION", "NEWSLETTER", "enough", "judge_mails", "settled"]
+
+ALERT, APOLOGY, CONFIRMATION, NEWSLETTER = "gift-alert", "apology", "order-confirmation", "newsletter"
+"""What the shop's mails are made from, as their header X-Shop-Template says it."""
 
 PAUSE_S = 0.2
 

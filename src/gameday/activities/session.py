@@ -159,6 +159,10 @@ class Session:
             self.violation.set()
         return finding
 
+    def look_later(self, probe: str, look: Callable[[float, list[Sample]], Reading]) -> None:
+        """Let the probe that the calling thread runs look once more when all is undone; `probe` as for `probe_name`."""
+        self.after_undo[self.probe_name(probe)] = look
+
     def look_after_undo(self, undone_at: float) -> None:
         """Let the probes that asked for it look at what came after the undo; what they find is their finding's end."""
         stalls = self.shoppers.heartbeat.stalls()

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.probes.pages import latency_reading, pages_come
-from gameday.activities.session import Reading, View, current, judge
+from gameday.activities.session import Reading, View, judge
 from gameday.pages import aspect_of
 from gameday.stats import ALPHA
 
@@ -208,9 +208,7 @@ def measure_gone(view: View, *, within_s: float, at_least: int) -> Reading:
     pages = _failed_pages(view)
     reading = _unless_few(view, pages, at_least, {"failed_pages": len(pages)})
     if view.final and not view.baseline_phase and reading.verdict == "holds":
-        session = current()
-        look = partial(judge_gone, pages=pages, within_s=within_s)
-        session.after_undo[session.probe_name("error_page_is_gone_after_undo")] = look
+        view.session.look_later("error_page_is_gone_after_undo", partial(judge_gone, pages=pages, within_s=within_s))
     return reading
 
 

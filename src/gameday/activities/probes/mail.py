@@ -10,6 +10,7 @@ from html import unescape
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.books import BooksError, Gift, fetch
+from gameday.activities.mailreading import ALERT
 from gameday.activities.session import Reading, View, judge
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["canary_alert_arrives", "gift_alerts_are_well_formed", "no_unmatched_gift_alert"]
 
-TEMPLATE = "gift-alert"
 _PAUSE_S = 0.2
 _LINKS_FOLLOWED = 3
 _BROKEN = re.compile(r"\{\{|\{%|%\}|\}\}|\bNone\b|\bundefined\b|\bUndefined\b|\bnull\b|\$\{")
@@ -95,7 +95,7 @@ def _measure_canary(view: View, *, within_s: float, share: float) -> Reading:
     deadline = time.time() + within_s
     while True:
         try:
-            arrived = {m.event for m in view.session.postbox.mails(view.start) if m.template == TEMPLATE} & gifts
+            arrived = {m.event for m in view.session.postbox.mails(view.start) if m.template == ALERT} & gifts
         except BooksError as problem:
             return Reading("undecided", str(problem))
         numbers = {"gifts": len(gifts), "arrived": len(arrived), "needed": needed}
@@ -112,7 +112,7 @@ def _measure_canary(view: View, *, within_s: float, share: float) -> Reading:
 def _read(view: View, *, measure: Callable[[View, list[Mail], dict[str, Gift]], Reading]) -> Reading:
     """Read both books, the mailbox first: a gift is in the database before its alert is in the mail."""
     try:
-        mails = [mail for mail in view.session.postbox.mails(view.session.opened_at) if mail.template == TEMPLATE]
+        mails = [mail for mail in view.session.postbox.mails(view.session.opened_at) if mail.template == ALERT]
         gifts = view.session.database.gifts()
     except BooksError as problem:
         return Reading("undecided", str(problem))

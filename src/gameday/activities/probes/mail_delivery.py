@@ -6,7 +6,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gameday.activities.mailreading import enough, judge_mails, settled
+from gameday.activities.mailreading import CONFIRMATION, enough, judge_mails, settled
 from gameday.activities.session import Reading, View
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["each_order_is_confirmed_once", "no_mail_arrives_twice", "sink_agrees_with_sender"]
 
-CONFIRMATION = "order-confirmation"
 Key = tuple[str, str, str]
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib3.exceptions import HTTPError
 
 from gameday.activities.books import BooksError, fetch
-from gameday.activities.mailreading import enough, judge_mails
+from gameday.activities.mailreading import ALERT, NEWSLETTER, enough, judge_mails
 from gameday.activities.session import Reading, View
 from gameday.kube import ApiException
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["bulk_mail_can_be_unsubscribed", "links_lead_to_the_item", "mails_are_signed", "mails_are_whole"]
 
-ALERT, CONFIRMATION, NEWSLETTER = "gift-alert", "order-confirmation", "newsletter"
 BULK = frozenset({NEWSLETTER})
 RECORD, RECORD_KEY = "mailer-dkim-record", "public.txt"
 _BROKEN = re.compile(

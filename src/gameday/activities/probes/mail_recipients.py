@@ -6,7 +6,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gameday.activities.mailreading import enough, judge_mails, settled
+from gameday.activities.mailreading import ALERT, APOLOGY, NEWSLETTER, enough, judge_mails, settled
 from gameday.activities.session import Reading, View
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ __all__ = [
     "recipients_stay_under_the_ceiling",
 ]
 
-ALERT, NEWSLETTER, APOLOGY = "gift-alert", "newsletter", "apology"
 RESERVED = (".test", ".example", ".invalid", ".localhost", "@example.com", "@example.net", "@example.org")
 GRACE_S = 2.0
 """A mail that was on its way when its reader unsubscribed may still arrive for so long."""

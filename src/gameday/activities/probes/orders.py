@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.books import BooksError, fetch
-from gameday.activities.session import Reading, View, current, judge
+from gameday.activities.session import Reading, View, judge
 from gameday.load.client import Answer
 from gameday.stats import judge_rate, judge_so_far
 
@@ -96,8 +96,7 @@ def measure_return(view: View, *, within_s: float, at_least: int) -> Reading:
     if failed < at_least:
         return Reading("undecided", f"{failed} checkouts failed under the fault, at least {at_least} needed", numbers)
     if view.final:
-        session = current()
-        session.after_undo[session.probe_name("orders_come_back")] = partial(judge_return, within_s=within_s)
+        view.session.look_later("orders_come_back", partial(judge_return, within_s=within_s))
     return Reading("holds", f"{failed} checkouts failed under the fault", numbers)
 
 
