@@ -1,0 +1,166 @@
+"""The programs that a kind cluster is made with: a container engine, kind itself, and what their complaints mean.
+
+Each runs in a session of its own, so that a Ctrl-C reaches us alone: we end the program, and then clear up after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gameday.runner.errors import EnvironmentFailure
+from gameday.runner.kind.complaints import meaning
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ENGINES", "Engine", "Kind", "ToolFailure", "find_engine", "find_kind", "run"]
+
+ENGINES = ("docker", "podman")
+OLDEST_KIND = (0, 20, 0)
+"""The first whose `kind load docker-image` and node images are those of today (containerd with snapshots)."""
+
+_PROVIDER = "KIND_EXPERIMENTAL_PROVIDER"
+"""kind's own variable: which engine it uses."""
+_GRACE_S = 5.0
+_ASK_S = 30.0
+
+
+class ToolFailure(EnvironmentFailure):
+    """A program failed. `said` is all that it said."""
+
+    def __init__(self, message: str, said: str = "") -> None:
+        """`message`: the line for the user."""
+        super().__init__(message)
+        self.said = said
+
+
+def run(
+    argv: list[str], *, timeout_s: float, environment: Mapping[str, str] | None = None, engine: str = "docker",
+    what: str = "",
+) -> str:  # fmt: skip
+    """Run a program to its end; returns its stdout. Nothing of it is left, whatever interrupts us.
+
+    Args:
+        argv: the program and its arguments.
+        timeout_s: it is ended after so many seconds.
+        environment: on top of ours.
+        engine: what complaints of the engine call it.
+        what: what it is for, in words, for the message.
+
+    Raises ToolFailure, with what to do when that is known.
+    """
+    name = what or " ".join([os.path.basename(argv[0]), *argv[1:3]])  # noqa: PTH119  # of a command line, not a file
+    try:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+            start_new_session=True, env={**os.environ, **(environment or {})},
+        )  # fmt: skip
+    except OSError as problem:
+        raise ToolFailure(f"{name}: cannot run {argv[0]}: {problem.strerror}") from problem
+    try:
+        out, complaint = process.communicate(timeout=timeout_s)
+    except BaseException as problem:
+        _end(process)
+        if isinstance(problem, subprocess.TimeoutExpired):
+            raise ToolFailure(f"{name}: not done after {timeout_s:.0f} s; is the machine overloaded?") from None
+        raise
+    if process.returncode != 0:
+        raise ToolFailure(f"{name} failed: {meaning(complaint or out, engine)}", complaint + out)
+    return out
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a program and all that it started: kindly at first, and then not."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_GRACE_S)
+            return
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A container engine that answers: `docker` or `podman`, its program, and how it calls its own version."""
+
+    name: str
+    path: str
+
+    def run(self, *argv: str, timeout_s: float = _ASK_S, what: str = "") -> str:
+        """Run one of its commands; returns its stdout. Raises ToolFailure."""
+        return run([self.path, *argv], timeout_s=timeout_s, engine=self.name, what=what)
+
+    def has_image(self, image: str) -> bool:
+        """Whether it has an image of that name already."""
+        try:
+            self.run("image", "inspect", "--format", "{{.Id}}", image)
+        except ToolFailure:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The program `kind`, with the engine that it uses, and its version."""
+
+    path: str
+    engine: Engine
+    version: tuple[int, ...]
+
+    def run(self, *argv: str, timeout_s: float = _ASK_S, what: str = "") -> str:
+        """Run one of its commands; returns its stdout. Raises ToolFailure."""
+        environment = {_PROVIDER: self.engine.name} if self.engine.name != "docker" else {}
+        command = [self.path, *argv]
+        return run(command, timeout_s=timeout_s, environment=environment, engine=self.engine.name, what=what)
+
+
+def find_engine() -> Engine:
+    """Docker if it answers, else podman; the one that KIND_EXPERIMENTAL_PROVIDER names, if it does.
+
+    Raises EnvironmentFailure: none is installed, or what is does not answer, and what to do.
+    """
+    asked = os.environ.get(_PROVIDER)
+    found = [(name, path) for name in ([asked] if asked else ENGINES) if (path := shutil.which(name))]
+    if not found:
+        raise EnvironmentFailure(
+            f"no container engine here ({asked or ' or '.join(ENGINES)}), and kind needs one; install Docker "
+            "(Debian, Ubuntu: sudo apt-get install docker.io; elsewhere see docs.docker.com/engine/install) or podman; "
+            "'gameday up' without --cluster needs none"
+        )
+    problems = []
+    for name, path in found:
+        engine = Engine(name, path)
+        try:
+            engine.run("version", "--format", "{{.Server.Version}}", what=f"asking {name} for its version")
+        except ToolFailure as problem:
+            problems.append(problem)
+        else:
+            return engine
+    raise problems[0]
+
+
+def find_kind(engine: Engine) -> Kind:
+    """Raises EnvironmentFailure when there is none, or one too old for us, with how to install it."""
+    path = shutil.which("kind")
+    oldest = ".".join(map(str, OLDEST_KIND))
+    how = (
+        "install it: brew install kind; or go install sigs.k8s.io/kind@latest; or, from Debian 13 on, sudo apt-get "
+        "install kind; or the one file of kind.sigs.k8s.io/docs/user/quick-start"
+    )
+    if path is None:
+        raise EnvironmentFailure(f"no kind here, which makes clusters of containers; {how}")
+    said = run([path, "version"], timeout_s=_ASK_S, what="asking kind for its version")
+    number = re.search(r"v(\d+)\.(\d+)\.(\d+)", said)
+    if number is None:
+        raise EnvironmentFailure(f"{path} does not say its version, but: {' '.join(said.split())[:80]!r}; {how}")
+    version = tuple(map(int, number.groups()))
+    if version < OLDEST_KIND:
+        raise EnvironmentFailure(f"kind {number[0]} ({path}) is too old, {oldest} or later is needed; {how}")
+    return Kind(path, engine, version)
