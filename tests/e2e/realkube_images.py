@@ -38,7 +38,7 @@ def build(realkube: Path) -> Path:
         realkube: the folder of the real Kubernetes' tools.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
-    base = _base_archive(realkube)
+    base = base_archive(realkube, dependencies())
     sources = _sources()
     digest = hashlib.sha256(base.name.encode())
     for name, content in sources:
@@ -51,18 +51,29 @@ def build(realkube: Path) -> Path:
     return archive
 
 
-def _base_archive(realkube: Path) -> Path:
-    """An image of Debian and the project's dependencies, made by the tool that belongs to the cluster."""
+def dependencies() -> list[str]:
+    """What the project requires, as pip takes it."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    requirements: list[str] = [dependency.split(";")[0].strip() for dependency in project["dependencies"]]
-    digest = hashlib.sha256("\n".join(requirements).encode()).hexdigest()[:16]
+    return [dependency.split(";")[0].strip() for dependency in project["dependencies"]]
+
+
+def base_archive(realkube: Path, requirements: list[str], name: str = "base") -> Path:
+    """An image of Debian and some Python packages, made by the tool that belongs to the cluster unless it is there.
+
+    Args:
+        realkube: the folder of the real Kubernetes' tools.
+        requirements: what pip installs into /opt/app; one at least.
+        name: the image's name, for those who load the archive as it is.
+    """
+    digest = hashlib.sha256("\n".join([name, *requirements]).encode()).hexdigest()[:16]
     archive = CACHE / f"base-{digest}.tar"
     if not archive.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
         part = archive.with_suffix(".part")
         # Compiled wheels must fit the base's Python, 3.11.
         python = Path(sys.base_prefix) / "bin" if sys.version_info[:2] == (3, 11) else Path("/usr/bin")
         environment = os.environ | {"PATH": f"{python}:{os.environ['PATH']}"}
-        argv = [str(realkube / "mkpyimage"), "base", str(part), "--", *requirements]
+        argv = [str(realkube / "mkpyimage"), name, str(part), "--", *requirements]
         made = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
         assert made.returncode == 0, f"mkpyimage failed: {made.stderr[-2000:]}"
         part.rename(archive)
