@@ -1,4 +1,4 @@
-"""`gameday up`, `status`, `logs`, `down`: an embedded cluster that stays, with a storefront to play with."""
+"""`gameday up`, `status`, `logs`, `down`: a cluster that stays, embedded or of kind, with a storefront to play with."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gameday.cli.where import EMBEDDED, KIND, cluster_option, target_of
 from gameday.runner.rendering import DATA, SMALL
 
 if TYPE_CHECKING:
@@ -23,15 +24,41 @@ _HTTP_PORT = 8080
 _GUARDIAN_READY_S = 60.0
 
 
+_FOR = {"embedded": ("port",), "kind": ("nodes", "shop_port", "kubernetes_version", "image", "timeout", "keep")}
+"""Which options of `up` are about one sort of cluster alone."""
+
+
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The API's port (default: a free one).")
+@cluster_option("Which sort (default: embedded, which needs nothing; kind needs docker or podman, and kind).")
 @click.option("--data", type=click.Choice(DATA), default=SMALL, show_default=True,
               help="What the database holds; large: 100,000 customers, 5,000 registries, 2,000 products.")  # fmt: skip
-def up(port: int, data: str) -> int:
-    """Start an embedded cluster that stays, with a storefront in namespace `shop`.
+@click.option("--port", type=click.IntRange(0, 65535), help="Embedded: the API's port (default: a free one).")
+@click.option("--nodes", type=click.IntRange(1, 10), help="Kind: how many, the control plane among them (default: 3).")
+@click.option("--shop-port", type=click.IntRange(1, 65535), help="Kind: the shop's port on 127.0.0.1 (default: 8080).")
+@click.option("--kubernetes-version", metavar="X.Y.Z", help="Kind: of the nodes (default: that of kind's own image).")
+@click.option("--image", metavar="NAME", help="Kind: the nodes' image (default: $GAMEDAY_NODE_IMAGE, else kind's own).")
+@click.option("--timeout", type=click.FloatRange(min=1), metavar="SECONDS",
+              help="Kind: how long the nodes may take to be ready, and then the shop (default: 240).")  # fmt: skip
+@click.option("--keep", is_flag=True, help="Kind: should anything go wrong, leave what was made, for a look.")
+def up(cluster: str | None, **options: Any) -> int:
+    """Start a cluster that stays, with a storefront in namespace `shop`; it lasts until `gameday down`.
 
-    Loopback only, no root needed. It lasts until `gameday down`.
+    The embedded one is loopback only, and needs no root. One of kind is real Kubernetes in containers; to say this
+    again is fine, and brings its storefront up to date.
     """
+    cluster = cluster or EMBEDDED
+    for sort, names in _FOR.items():
+        for name in names if sort != cluster else ():
+            if options[name]:
+                raise click.UsageError(f"--{name.replace('_', '-')} is for --cluster {sort}; leave it out")
+    if cluster == KIND:
+        from gameday.cli import kind
+
+        return kind.up(options)
+    return _up_embedded(options["port"] or 0, options["data"])
+
+
+def _up_embedded(port: int, data: str) -> int:
     from gameday.cluster import ClusterError, find, start
     from gameday.runner.catalogue import find_catalogue
     from gameday.runner.errors import EnvironmentFailure, InvalidRequest
@@ -81,16 +108,16 @@ def _url(kube: Kube, service: str) -> str:
 
 
 @click.command()
-@click.option("--context", help="The cluster (default: the one of 'gameday up').")
-def status(context: str | None) -> int:
+@cluster_option("The one of 'gameday up' (default: embedded).")
+@click.option("--context", help="Any cluster, by its context.")
+def status(cluster: str | None, context: str | None) -> int:
     """Show the cluster that is up, its storefronts, and the faults that are in force."""
     from gameday.activities.guard import ALLOWED_LABEL
     from gameday.cli.output import show_leftovers
     from gameday.ledger import Ledger, LedgerError
     from gameday.runner import deploy
-    from gameday.runner.target import existing
 
-    target = existing(context)
+    target = target_of(cluster, context)
     kube = target.connect()
     daemon = f", process {target.running.pid}" if target.running else ""
     click.echo(f"cluster {target.context}: {kube.client.configuration.host}{daemon}")
@@ -112,15 +139,15 @@ def status(context: str | None) -> int:
 @click.command()
 @click.argument("app")
 @click.option("-f", "--follow", is_flag=True, help="Go on as new lines come.")
-@click.option("--context", help="The cluster (default: the one of 'gameday up').")
+@cluster_option("The one of 'gameday up' (default: embedded).")
+@click.option("--context", help="Any cluster, by its context.")
 @click.option("--namespace", default=SHOP, show_default=True, help="The storefront's namespace.")
-def logs(app: str, context: str | None, namespace: str, *, follow: bool) -> int:
+def logs(app: str, cluster: str | None, context: str | None, namespace: str, *, follow: bool) -> int:
     """Print the logs of every pod of APP (edge, web, catalog, cart, orders, registry, members, mailer, postbox, db)."""
     from gameday.authoring.keys import did_you_mean
     from gameday.runner.errors import InvalidRequest
-    from gameday.runner.target import existing
 
-    kube = existing(context).connect()
+    kube = target_of(cluster, context).connect()
     listed = kube.core.list_namespaced_pod(namespace, _request_timeout=5, _preload_content=False)
     pods = json.loads(listed.data).get("items") or []
     apps = {str(pod["metadata"].get("labels", {}).get("app")) for pod in pods} - {"None"}
@@ -154,15 +181,21 @@ def _print_log(kube: Kube, namespace: str, pod: str, named: bool, follow: bool) 
 
 
 @click.command()
-def down() -> int:
+@cluster_option("Which one 'gameday up' started (default: embedded).")
+def down(cluster: str | None) -> int:
     """Stop the cluster that `gameday up` started, and all that runs on it. Fine when nothing is up."""
     from gameday.cluster import find
+    from gameday.runner.kind.state import State
     from gameday.runner.target import LOCAL
 
+    if cluster == KIND:
+        from gameday.cli import kind
+
+        return kind.down()
     running = find(LOCAL)
-    if running is None:
-        click.echo("gameday: nothing is up")
-        return 0
-    running.stop()
-    click.echo("gameday: down")
+    if running is not None:
+        running.stop()
+    click.echo("gameday: nothing is up" if running is None else "gameday: down")
+    if cluster is None and State.here().read() is not None:
+        click.echo("gameday: a kind cluster is up; to end that too: gameday down --cluster kind", err=True)
     return 0

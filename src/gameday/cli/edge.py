@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -81,8 +82,8 @@ def _guarded(arguments: list[str] | None) -> int:
         code = commands.main(args=arguments, prog_name="gameday", standalone_mode=False)
     except Exception as problem:  # noqa: BLE001  # the edge: no traceback reaches a user
         return _explain(problem)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    except KeyboardInterrupt as asked:
+        return 128 + getattr(asked, "number", signal.SIGINT)
     return code if isinstance(code, int) else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -11,8 +12,11 @@ import click
 
 from gameday.cli.allowing import allowing
 from gameday.cli.edge import Context
+from gameday.cli.where import EMBEDDED, KIND, cluster_option, refuse_both
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gameday.runner.blast import Hit
     from gameday.runner.catalogue import Catalogue
     from gameday.runner.folder import ReportFolder
@@ -43,7 +47,10 @@ __all__ = ["run"]
 @click.option("--seed", type=click.IntRange(min=0), help="Repeat a game day's random choices (default: new ones).")
 @click.option("--report", type=click.Path(path_type=Path), default=Path("gameday-report"), show_default=True,
               metavar="DIR", help="Where journals and the HTML report go.")  # fmt: skip
-@click.option("--context", help="Run on this cluster (default: a private one that ends with the run).")
+@cluster_option("Where: a private embedded cluster (the default), or the kind cluster of 'gameday up', or else one made"
+                " for this run.")  # fmt: skip
+@click.option("--keep", is_flag=True, help="Keep a kind cluster that had to be made for this run.")
+@click.option("--context", help="Run on this cluster instead.")
 @click.option("--namespace", help="Attack the storefront that is there, one experiment at a time.")
 @click.option("--image", envvar="GAMEDAY_IMAGE", metavar="NAME",
               help="The storefront's image, as your cluster finds it (default: gameday/storefront:dev).")  # fmt: skip
@@ -69,7 +76,6 @@ def run(**options: Any) -> int:
     """
     from gameday.runner.catalogue import find_catalogue
     from gameday.runner.plan import Selection, plan
-    from gameday.runner.target import existing_for_run
 
     _refuse_contradictions(options)
     catalogue = find_catalogue()
@@ -77,17 +83,38 @@ def run(**options: Any) -> int:
         options["experiments"], options["only"], options["tags"], options["weaknesses"], options["allowance"]
     )
     planned = plan(selection, catalogue)
-    named = existing_for_run(options["context"], options["namespace"])
-    if not options["dry_run"]:
-        _tell_children(options, named)
-    renderer = _renderer(catalogue, options, named)
-    hits = _hits(planned, renderer, named)
-    if options["dry_run"]:
-        from gameday.cli.output import show_plan
+    with _cluster(options) as named:
+        if not options["dry_run"]:
+            _tell_children(options, named)
+        renderer = _renderer(catalogue, options, named)
+        hits = _hits(planned, renderer, named)
+        if options["dry_run"]:
+            from gameday.cli.output import show_plan
 
-        show_plan(planned, hits)
-        return 0
-    return _run(planned, renderer, catalogue, options, named)
+            show_plan(planned, hits)
+            return 0
+        return _run(planned, renderer, catalogue, options, named)
+
+
+@contextlib.contextmanager
+def _cluster(options: dict[str, Any]) -> Iterator[Target | None]:
+    """The cluster that is meant; None: a private embedded one, which is started later."""
+    from gameday.runner.target import existing_for_run, in_namespace
+
+    if options["cluster"] != KIND:
+        yield existing_for_run(options["context"], options["namespace"])
+        return
+    from gameday.cli import kind
+    from gameday.runner.interrupts import interruptible
+    from gameday.runner.kind.state import State
+
+    if options["dry_run"] and State.here().read() is None:
+        yield None  # nothing is made for a plan
+        return
+    with interruptible(), kind.for_a_run(keep=options["keep"]) as made:
+        named = in_namespace(made, options["namespace"])
+        options["image"] = options["image"] or (named.made.image if named.made else None)
+        yield named
 
 
 def _hits(planned: list[Planned], renderer: Renderer, named: Target | None) -> dict[str, list[Hit]]:
@@ -107,6 +134,14 @@ def _hits(planned: list[Planned], renderer: Renderer, named: Target | None) -> d
 
 
 def _refuse_contradictions(options: dict[str, Any]) -> None:
+    refuse_both(options["cluster"], options["context"])
+    if options["cluster"] == EMBEDDED and options["namespace"]:
+        raise click.UsageError(
+            "--cluster embedded is a new one of the run's own, which has no storefront: leave it out to attack that "
+            "of 'gameday up', or leave out --namespace"
+        )
+    if options["keep"] and options["cluster"] != KIND:
+        raise click.UsageError("--keep is for --cluster kind; leave it out")
     if options["namespace"] and options["weaknesses"]:
         raise click.UsageError("--namespace attacks the storefront as it is; --weakness would change it: choose one")
     if options["namespace"] and (options["jobs"] or 1) > 1:
@@ -233,10 +268,16 @@ def _jobs(planned: int, named: Target | None, options: dict[str, Any]) -> int:
 
 def _renderer(catalogue: Catalogue, options: dict[str, Any], named: Target | None) -> Renderer:
     """What renders the storefronts."""
+    from gameday.runner.kind.images import images
     from gameday.runner.rendering import Renderer
 
-    overlay = "embedded" if named is None or named.embedded else "plain"
-    return Renderer(catalogue, overlay=overlay, image=options["image"], node_port=options["reach"] == "nodeport")
+    if options["cluster"] != KIND and (named is None or named.embedded):
+        return Renderer(catalogue)
+    overlay = "kind" if options["cluster"] == KIND else "plain"
+    node_port = options["reach"] == "nodeport"
+    return Renderer(
+        catalogue, overlay=overlay, image=options["image"], images=images().replacements(), node_port=node_port
+    )
 
 
 def _check_machine(planned: list[Planned], renderer: Renderer, storefronts: int) -> None:

@@ -12,12 +12,12 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from gameday.activities.guard import ALLOWED_LABEL
-from gameday.ledger.calls import persist, said
+from gameday.ledger.calls import find, persist, said
 from gameday.runner.errors import EnvironmentFailure
 from gameday.runner.leftovers import RUN_LABEL, RUNNER_ANNOTATION, this_runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gameday.kube import Kube
 
@@ -28,7 +28,9 @@ __all__ = [
     "await_ready",
     "create_namespace",
     "delete_namespace",
+    "ensure_namespace",
     "not_ready",
+    "update",
 ]
 
 UP = "up"
@@ -36,13 +38,15 @@ UP = "up"
 _POLL_S = 0.1
 _POD_SECURITY = "pod-security.kubernetes.io/enforce"
 """Clusters from 1.25 on (1.23 by default) refuse pods in it that do not keep to that standard."""
-_CREATE = {  # kind: (which API of the client, its method)
-    "ConfigMap": ("core", "create_namespaced_config_map"),
-    "Secret": ("core", "create_namespaced_secret"),
-    "Service": ("core", "create_namespaced_service"),
-    "Deployment": ("apps", "create_namespaced_deployment"),
+_KINDS = {  # kind: (which API of the client, how its methods spell it)
+    "ConfigMap": ("core", "config_map"),
+    "Secret": ("core", "secret"),
+    "Service": ("core", "service"),
+    "Deployment": ("apps", "deployment"),
 }
-_ORDER = list(_CREATE)  # Services before Deployments: pods learn them from their environment
+_ORDER = list(_KINDS)  # Services before Deployments: pods learn them from their environment
+_KEPT = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+"""What the server has given a Service, and takes back from nobody."""
 
 
 class StopAskedError(Exception):
@@ -56,6 +60,17 @@ def create_namespace(kube: Kube, name: str, run_id: str) -> None:
     if run_id != UP:
         meta["annotations"] = {RUNNER_ANNOTATION: this_runner()}
     kube.core.create_namespace({"metadata": meta}, _request_timeout=10)
+
+
+def ensure_namespace(kube: Kube, name: str, run_id: str) -> bool:
+    """Make a namespace as `create_namespace` does, unless it is there; returns whether it was made just now."""
+    try:
+        create_namespace(kube, name, run_id)
+    except ApiException as problem:
+        if problem.status != HTTPStatus.CONFLICT:
+            raise
+        return False
+    return True
 
 
 def delete_namespace(kube: Kube, name: str, *, wait_s: float) -> None:
@@ -80,33 +95,74 @@ def delete_namespace(kube: Kube, name: str, *, wait_s: float) -> None:
 
 def apply(kube: Kube, namespace: str, manifests: list[dict[str, Any]]) -> None:
     """Create every object in the namespace. Raises EnvironmentFailure naming the one that is refused."""
-    unknown = sorted({str(one.get("kind")) for one in manifests} - _CREATE.keys())
+    for manifest in _in_order(manifests):
+        with _named(manifest, namespace):
+            _method(kube, "create", manifest)(namespace, manifest, _request_timeout=10, _preload_content=False)
+
+
+def update(kube: Kube, namespace: str, manifests: list[dict[str, Any]]) -> None:
+    """Have every object in the namespace be as its manifest says: create it, or replace it. Raises EnvironmentFailure.
+
+    Objects of an earlier version that no manifest names any more stay.
+    """
+    for manifest in _in_order(manifests):
+        name = manifest["metadata"]["name"]
+        with _named(manifest, namespace):
+            there = find(_method(kube, "read", manifest), name, namespace)
+            if there is None:
+                _method(kube, "create", manifest)(namespace, manifest, _request_timeout=10, _preload_content=False)
+                continue
+            was = kube.plain(there)
+            new = {
+                **manifest,
+                "metadata": {**manifest["metadata"], "resourceVersion": was["metadata"]["resourceVersion"]},
+            }
+            if manifest["kind"] == "Service":
+                new["spec"] = {**{key: was["spec"][key] for key in _KEPT if key in was["spec"]}, **manifest["spec"]}
+            _method(kube, "replace", manifest)(name, namespace, new, _request_timeout=10, _preload_content=False)
+
+
+def _in_order(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    unknown = sorted({str(one.get("kind")) for one in manifests} - _KINDS.keys())
     if unknown:
         raise EnvironmentFailure(
             f"the storefront's manifests hold a kind that is not supported here: {', '.join(unknown)}"
         )
-    for manifest in sorted(manifests, key=lambda one: _ORDER.index(one["kind"])):
-        api, method = _CREATE[manifest["kind"]]
-        try:
-            getattr(getattr(kube, api), method)(namespace, manifest, _request_timeout=10, _preload_content=False)
-        except ApiException as problem:
-            name = f"{manifest['kind'].lower()} {manifest['metadata']['name']}"
-            raise EnvironmentFailure(f"{name} in {namespace} is refused: {said(problem)}") from problem
+    return sorted(manifests, key=lambda one: _ORDER.index(one["kind"]))
+
+
+def _method(kube: Kube, verb: str, manifest: dict[str, Any]) -> Callable[..., Any]:
+    api, noun = _KINDS[manifest["kind"]]
+    method: Callable[..., Any] = getattr(getattr(kube, api), f"{verb}_namespaced_{noun}")
+    return method
+
+
+@contextlib.contextmanager
+def _named(manifest: dict[str, Any], namespace: str) -> Iterator[None]:
+    """Say which object was refused."""
+    try:
+        yield
+    except ApiException as problem:
+        name = f"{manifest['kind'].lower()} {manifest['metadata']['name']}"
+        raise EnvironmentFailure(f"{name} in {namespace} is refused: {said(problem)}") from problem
 
 
 def await_ready(
-    kube: Kube, namespace: str, *, timeout_s: float = 60.0, stopped: Callable[[], bool] = lambda: False
-) -> None:
+    kube: Kube, namespace: str, *, timeout_s: float = 60.0, stopped: Callable[[], bool] = lambda: False,
+    told: Callable[[str], None] = lambda _line: None,
+) -> None:  # fmt: skip
     """Wait until every Deployment is fully available and every Service has an endpoint.
 
-    Raises EnvironmentFailure naming what lacks, with its last event or log line; StopAskedError
-    when `stopped` says so.
+    `told` hears what is waited for, whenever that changes. Raises EnvironmentFailure naming what lacks, with its last
+    event or log line; StopAskedError when `stopped` says so.
     """
-    until = time.monotonic() + timeout_s
+    until, before = time.monotonic() + timeout_s, ""
     while True:
         lacking = not_ready(kube, namespace)
         if not lacking:
             return
+        if (waiting := f"waiting for {', '.join(lacking)}") != before:
+            told(before := waiting)
         if stopped():
             raise StopAskedError
         if time.monotonic() > until:

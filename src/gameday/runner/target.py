@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,11 +13,15 @@ from urllib3.exceptions import HTTPError
 from gameday.kube import ApiException, ClusterUnreachableError, Kube, connect
 from gameday.ledger.calls import said
 from gameday.runner.errors import EnvironmentFailure, InvalidRequest
+from gameday.runner.kind import clusters
+from gameday.runner.kind.state import State
 
 if TYPE_CHECKING:
     from gameday.cluster import Running
+    from gameday.runner.kind.state import Made
 
-__all__ = ["LOCAL", "Target", "check_namespace", "existing", "existing_for_run", "private"]
+__all__ = ["LOCAL", "Target", "check_namespace", "existing", "existing_for_run", "in_namespace"]
+__all__ += ["kind_cluster", "local", "private"]
 
 LOCAL = "local"
 """The name of the embedded cluster that `gameday up` starts."""
@@ -40,6 +44,8 @@ class Target:
     running: Running | None = None
     namespace: str | None = None
     host: str = ""
+    made: Made | None = None
+    """What is known of a kind cluster that is ours."""
 
     @property
     def embedded(self) -> bool:
@@ -84,30 +90,56 @@ def private(run_id: str) -> Target:
     return _of(running, lasting=False)
 
 
-def existing(context: str | None, namespace: str | None = None) -> Target:
+def existing(context: str | None) -> Target:
     """The cluster by a context's name; without one, the current context if that is harmless, or `gameday up`'s.
 
     Harmless is an embedded or a kind cluster; any other context must be spelled out.
     Raises InvalidRequest when there is no such context, EnvironmentFailure when it does not answer.
     """
-    target = _embedded(context) if context and context.startswith(_PREFIX) else None
-    if target is None and context is None and not os.environ.get("KUBECONFIG"):
-        target = _embedded(_PREFIX + LOCAL)
-        if target is None:
-            raise InvalidRequest("no cluster is up here; start one with 'gameday up', or name one with --context")
-    if target is None:
-        target = _of_kubeconfig(context)
-    return Target(**{**vars(target), "namespace": namespace})
+    if context == clusters.CONTEXT and State.here().read() is not None:
+        return kind_cluster()
+    if context is None and not os.environ.get("KUBECONFIG"):
+        return local()
+    found = _embedded(context) if context and context.startswith(_PREFIX) else None
+    return found or _of_kubeconfig(context)
+
+
+def local() -> Target:
+    """The embedded cluster of `gameday up`. Raises InvalidRequest when none is up."""
+    found = _embedded(LOCAL)
+    if found is None:
+        raise InvalidRequest("no cluster is up here; start one with 'gameday up', or name one with --context")
+    return found
+
+
+def kind_cluster() -> Target:
+    """The cluster of `gameday up --cluster kind`. Raises InvalidRequest when none is up, EnvironmentFailure."""
+    state = State.here()
+    made = state.read()
+    if made is None:
+        raise InvalidRequest("no kind cluster of gameday's is up here; start one with 'gameday up --cluster kind'")
+    try:
+        kube = connect(kubeconfig=state.kubeconfig, context=clusters.CONTEXT)
+        kube.check()
+    except ClusterUnreachableError as problem:
+        raise EnvironmentFailure(
+            f"{problem}; does its engine run? 'gameday up --cluster kind' makes the cluster anew where that is needed"
+        ) from problem
+    return Target(state.kubeconfig, clusters.CONTEXT, lasting=True, host=_host(kube), made=made)
 
 
 def existing_for_run(context: str | None, namespace: str | None) -> Target | None:
     """Where a game day runs: in place in a namespace, or in fresh ones of a named cluster; None: on a private one."""
     if context is None and namespace is None:
         return None
-    target = existing(context, namespace)
+    return in_namespace(existing(context), namespace)
+
+
+def in_namespace(target: Target, namespace: str | None) -> Target:
+    """The same cluster, in place in a namespace if one is given. Raises InvalidRequest when that does not take part."""
     if namespace is not None:
         check_namespace(target.connect(), namespace)
-    return target
+    return replace(target, namespace=namespace)
 
 
 def check_namespace(kube: Kube, namespace: str) -> None:

@@ -11,14 +11,16 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gameday.runner.errors import EnvironmentFailure
 from gameday.runner.kind.complaints import meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["ENGINES", "Engine", "Kind", "ToolFailure", "find_engine", "find_kind", "run"]
 
@@ -43,7 +45,7 @@ class ToolFailure(EnvironmentFailure):
 
 def run(
     argv: list[str], *, timeout_s: float, environment: Mapping[str, str] | None = None, engine: str = "docker",
-    what: str = "",
+    what: str = "", heard: Callable[[str], None] | None = None, held: tuple[int, ...] = (),
 ) -> str:  # fmt: skip
     """Run a program to its end; returns its stdout. Nothing of it is left, whatever interrupts us.
 
@@ -53,19 +55,21 @@ def run(
         environment: on top of ours.
         engine: what complaints of the engine call it.
         what: what it is for, in words, for the message.
+        heard: is told each line of its stderr as it comes.
+        held: file descriptors that it inherits.
 
     Raises ToolFailure, with what to do when that is known.
     """
-    name = what or " ".join([os.path.basename(argv[0]), *argv[1:3]])  # noqa: PTH119  # of a command line, not a file
+    name = what or " ".join([Path(argv[0]).name, *argv[1:3]])
     try:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-            start_new_session=True, env={**os.environ, **(environment or {})},
+            start_new_session=True, env={**os.environ, **(environment or {})}, pass_fds=held,
         )  # fmt: skip
     except OSError as problem:
         raise ToolFailure(f"{name}: cannot run {argv[0]}: {problem.strerror}") from problem
     try:
-        out, complaint = process.communicate(timeout=timeout_s)
+        out, complaint = _listen(process, timeout_s, heard or (lambda _line: None))
     except BaseException as problem:
         _end(process)
         if isinstance(problem, subprocess.TimeoutExpired):
@@ -76,13 +80,37 @@ def run(
     return out
 
 
+def _listen(process: subprocess.Popen[str], timeout_s: float, heard: Callable[[str], None]) -> tuple[str, str]:
+    """What a program says until its end, on stdout and on stderr. Raises subprocess.TimeoutExpired."""
+    out: list[str] = []
+    complaint: list[str] = []
+
+    def listen(pipe: Iterable[str], *ears: Callable[[str], None]) -> None:
+        for line in pipe:
+            for ear in ears:
+                ear(line)
+
+    assert process.stdout is not None
+    assert process.stderr is not None
+    threads = [
+        threading.Thread(target=listen, args=(process.stdout, out.append), daemon=True),
+        threading.Thread(target=listen, args=(process.stderr, complaint.append, heard), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    process.wait(timeout_s)
+    for thread in threads:
+        thread.join(_GRACE_S)  # what it left running may have its pipes
+    return "".join(out), "".join(complaint)
+
+
 def _end(process: subprocess.Popen[str]) -> None:
     """End a program and all that it started: kindly at first, and then not."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=_GRACE_S)
+            process.wait(_GRACE_S)
             return
 
 
@@ -114,11 +142,16 @@ class Kind:
     engine: Engine
     version: tuple[int, ...]
 
-    def run(self, *argv: str, timeout_s: float = _ASK_S, what: str = "") -> str:
-        """Run one of its commands; returns its stdout. Raises ToolFailure."""
+    def run(
+        self, *argv: str, timeout_s: float = _ASK_S, what: str = "", heard: Callable[[str], None] | None = None,
+        held: tuple[int, ...] = (),
+    ) -> str:  # fmt: skip
+        """Run one of its commands; returns its stdout. `heard` and `held` as `run` has them. Raises ToolFailure."""
         environment = {_PROVIDER: self.engine.name} if self.engine.name != "docker" else {}
-        command = [self.path, *argv]
-        return run(command, timeout_s=timeout_s, environment=environment, engine=self.engine.name, what=what)
+        return run(
+            [self.path, *argv], timeout_s=timeout_s, environment=environment, engine=self.engine.name, what=what,
+            heard=heard, held=held,
+        )  # fmt: skip
 
 
 def find_engine() -> Engine:

@@ -1,0 +1,248 @@
+"""The kind cluster of `gameday up --cluster kind`: found, made, awaited, ended.
+
+One that has our name but not our mark is somebody's: whoever finds it must leave it alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import re
+import socket
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from urllib3.exceptions import HTTPError
+
+from gameday.kube import ApiException, ClusterUnreachableError, connect
+from gameday.runner.errors import EnvironmentFailure, InvalidRequest
+from gameday.runner.kind.tools import ToolFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gameday.kube import Kube
+    from gameday.runner.catalogue import Catalogue
+    from gameday.runner.kind.state import State
+    from gameday.runner.kind.tools import Engine, Kind
+
+__all__ = ["CONTEXT", "NAME", "Nodes", "Wanted", "await_nodes", "check", "create", "delete", "find_nodes", "load"]
+
+NAME = "gameday"
+CONTEXT = f"kind-{NAME}"
+_MARK = "/made-by-gameday"
+"""Where in a node the mark is."""
+_LABEL, _ROLE = "io.x-k8s.kind.cluster", "io.x-k8s.kind.role"
+_CREATE_S = 600.0
+_LOAD_S = 300.0
+_PULL_S = 600.0
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a cluster is to be; what is None is as `cluster.yaml` and kind have it.
+
+    Args:
+        nodes: how many, the control plane among them.
+        shop_port: the port of 127.0.0.1 that leads to the shop.
+        node_image: the nodes' image.
+    """
+
+    nodes: int | None = None
+    shop_port: int | None = None
+    node_image: str | None = None
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The containers of a cluster of our name, and those of them that take pods; whose it is, and whether all run."""
+
+    names: tuple[str, ...]
+    for_pods: tuple[str, ...]
+    ours: bool
+    all_run: bool
+
+
+def find_nodes(engine: Engine, state: State) -> Nodes | None:
+    """The cluster of our name, by its containers, however far it has come; None when there is none."""
+    ids = engine.run("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={NAME}").split()
+    if not ids:
+        return None
+    found: list[dict[str, Any]] = json.loads(engine.run("inspect", *ids))
+    roles = {str(one["Name"]).lstrip("/"): one["Config"]["Labels"].get(_ROLE) for one in found}
+    workers = tuple(sorted(name for name, role in roles.items() if role == "worker"))
+    return Nodes(
+        tuple(sorted(roles)),
+        workers or tuple(sorted(roles)),
+        ours=all(_bears_mark(one, state) for one in found),
+        all_run=all(one["State"].get("Running") for one in found),
+    )
+
+
+def _bears_mark(container: dict[str, Any], state: State) -> bool:
+    """Whether a container has our mark; an engine in a machine of its own may put something before its path."""
+    mounts = container.get("Mounts") or []
+    return any(
+        one.get("Destination") == _MARK and str(one.get("Source")).endswith(str(state.mark.resolve())) for one in mounts
+    )
+
+
+def create(
+    kind: Kind, state: State, catalogue: Catalogue, wanted: Wanted, *, lock: int, heard: Callable[[str], None]
+) -> tuple[int, int]:
+    """Make the cluster; returns how many nodes it has and the shop's port. Its API answers, its nodes may not be ready.
+
+    Args:
+        kind: makes it.
+        state: gets its kubeconfig.
+        catalogue: has its `cluster.yaml`.
+        wanted: what is to be different from that.
+        lock: what the program that makes it shall hold as long as it runs.
+        heard: is told what kind is about.
+
+    Raises InvalidRequest for a node image that is not to be had, EnvironmentFailure for all else.
+    """
+    config, nodes, port = _config(catalogue, state, wanted)
+    if wanted.node_image:
+        _have(kind.engine, wanted.node_image, heard)
+    image = ["--image", wanted.node_image] if wanted.node_image else []
+    with tempfile.TemporaryDirectory(prefix="gameday-kind-") as folder:
+        file = Path(folder) / "cluster.yaml"
+        file.write_text(yaml.safe_dump(config, sort_keys=False))
+        named = ["--name", NAME, "--config", str(file), "--kubeconfig", str(state.kubeconfig)]
+        kind.run(
+            "create", "cluster", *named, *image,
+            timeout_s=_CREATE_S, what="kind create cluster", heard=lambda line: _pass_on(line, heard), held=(lock,),
+        )  # fmt: skip
+    return nodes, port
+
+
+def _config(catalogue: Catalogue, state: State, wanted: Wanted) -> tuple[dict[str, Any], int, int]:
+    """What kind is given, the count of nodes, the shop's port. Raises EnvironmentFailure for a file that is none."""
+    file = catalogue.k8s / "kind" / "cluster.yaml"
+    try:
+        config: dict[str, Any] = yaml.safe_load(file.read_text())
+        nodes = config["nodes"]
+        (port,) = [one for node in nodes for one in node.get("extraPortMappings", ())]
+        if wanted.nodes is not None:
+            control, workers = nodes[0], nodes[1:]
+            worker = workers[0] if workers else {"role": "worker"}
+            config["nodes"] = nodes = [control, *(dict(worker) for _ in range(wanted.nodes - 1))]
+        if wanted.shop_port is not None:
+            port["hostPort"] = wanted.shop_port
+        for node in nodes:
+            mark = {"hostPath": str(state.mark.resolve()), "containerPath": _MARK, "readOnly": True}
+            node["extraMounts"] = [*node.get("extraMounts", ()), mark]
+        return config, len(nodes), int(port["hostPort"])
+    except (OSError, yaml.YAMLError, LookupError, ValueError, TypeError, AttributeError) as problem:
+        said = " ".join(str(problem).split())
+        raise EnvironmentFailure(
+            f"{file} is no cluster that we can make: expected nodes, the first of them with one port mapping: {said}"
+        ) from problem
+
+
+def check(state: State, catalogue: Catalogue, wanted: Wanted) -> None:
+    """Find out before anything is made whether such a cluster can be. Raises EnvironmentFailure."""
+    _, _, port = _config(catalogue, state, wanted)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError as problem:
+            taken = "is taken" if problem.errno == errno.EADDRINUSE else str(problem.strerror)
+            raise EnvironmentFailure(
+                f"port {port} of 127.0.0.1, where the shop would be, {taken}; choose another with --shop-port, or stop "
+                f"what listens there (see: ss -ltnp 'sport = :{port}')"
+            ) from problem
+
+
+def _have(engine: Engine, image: str, heard: Callable[[str], None]) -> None:
+    """See to it that the engine has the node image that somebody named. Raises InvalidRequest."""
+    if engine.has_image(image):
+        return
+    heard(f"pulling {image}")
+    try:
+        engine.run("pull", "--quiet", image, timeout_s=_PULL_S, what=f"{engine.name} pull")
+    except ToolFailure as problem:
+        last = " ".join((problem.said.strip().splitlines() or ["it said nothing"])[-1].split())[-200:]
+        raise InvalidRequest(
+            f"node image {image} is not on this machine and cannot be pulled ({last}); kind's releases name those that "
+            "there are: github.com/kubernetes-sigs/kind/releases"
+        ) from problem
+
+
+def _pass_on(line: str, heard: Callable[[str], None]) -> None:
+    """Of what kind says, the steps that it has done."""
+    if done := re.match(r"\s*✓ ([\w -]*\w)", line):
+        heard(f"kind: {done[1]}")
+
+
+def load(kind: Kind, nodes: Nodes, images: list[str], heard: Callable[[str], None]) -> None:
+    """Give the nodes the images that the engine has and they lack; others they pull themselves. Raises ToolFailure."""
+    here = [image for image in images if "@" not in image and kind.engine.has_image(image)]
+    lacking = [one for one in here if not all(_has(kind.engine, node, one) for node in nodes.for_pods)]
+    if lacking:
+        heard(f"loading {', '.join(lacking)}")
+        kind.run(
+            "load", "docker-image", *lacking, "--name", NAME, "--nodes", ",".join(nodes.for_pods),
+            timeout_s=_LOAD_S, what="loading images into the nodes",
+        )  # fmt: skip
+
+
+def _has(engine: Engine, node: str, image: str) -> bool:
+    """Whether a node has an image of that name and content."""
+    with contextlib.suppress(ToolFailure, ValueError, LookupError):
+        content = engine.run("image", "inspect", "--format", "{{.Id}}", image).strip()
+        there = json.loads(engine.run("exec", node, "crictl", "inspecti", "-o", "json", image))
+        return str(there["status"]["id"]).removeprefix("sha256:") == content.removeprefix("sha256:")
+    return False
+
+
+def await_nodes(state: State, heard: Callable[[str], None], *, timeout_s: float) -> Kube:
+    """Wait until every node is ready; returns the connection. Raises EnvironmentFailure: which one is not, and why."""
+    kube = connect(kubeconfig=state.kubeconfig, context=CONTEXT)
+    until, told = time.monotonic() + timeout_s, ""
+    while True:
+        try:
+            items = kube.plain(kube.core.list_node(_request_timeout=5))["items"]
+            waiting = {one["metadata"]["name"]: why for one in items if (why := _not_ready(one)) is not None}
+            said = f"{len(items) - len(waiting)} of {len(items)} nodes are ready"
+        except (ApiException, HTTPError, OSError, ClusterUnreachableError) as problem:
+            items, waiting, said = [], {"its API": " ".join(str(problem).split())[:200]}, "its API does not answer yet"
+        if items and not waiting:
+            return kube
+        if said != told:
+            told = said
+            heard(said)
+        if time.monotonic() > until:
+            node, why = next(iter(waiting.items()), ("any node", "there is none"))
+            raise EnvironmentFailure(
+                f"the kind cluster is not ready after {timeout_s:.0f} s: {node}: {why}; look at it with --keep and "
+                f"'kind export logs --name {NAME}', or choose another node image with --image"
+            )
+        time.sleep(_POLL_S)
+
+
+def _not_ready(node: dict[str, Any]) -> str | None:
+    """Why a node is not ready, in its own words; None when it is."""
+    ready = [one for one in node.get("status", {}).get("conditions") or () if one["type"] == "Ready"]
+    if ready and ready[0]["status"] == "True":
+        return None
+    return (
+        " ".join(str(ready[0].get("message") or ready[0].get("reason")).split())[:200] if ready else "it says nothing"
+    )
+
+
+def delete(kind: Kind, state: State, *, lock: int) -> None:
+    """End the cluster; its kubeconfig goes too, and the user's is not written to. Raises ToolFailure."""
+    kind.run(
+        *("delete", "cluster", "--name", NAME, "--kubeconfig", str(state.kubeconfig)),
+        timeout_s=_LOAD_S, what="kind delete cluster", held=(lock,),
+    )  # fmt: skip
+    state.forget()

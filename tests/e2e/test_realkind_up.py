@@ -1,0 +1,189 @@
+"""`gameday up` and `down --cluster kind` on the real kind at hand, before there is a cluster: whatever can be wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gameday.ledger.calls import wait_until
+from tests.e2e import realkind
+from tests.e2e.kindsite import DOWN, NAME, UP, Site, line, site
+from tests.e2e.realkind import IMAGE
+from tests.e2e.runs import GAMEDAY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.nobody import Nobody
+
+NO_CLUSTER = realkind.why_not()
+pytestmark = [
+    pytest.mark.realkind,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(NO_CLUSTER is not None, reason=NO_CLUSTER or ""),
+]
+
+
+@pytest.fixture(scope="module")
+def where() -> Iterator[Site]:
+    """The engine, with the images of a cluster."""
+    with site() as found:
+        yield found
+
+
+@pytest.fixture
+def nothing(where: Site) -> Iterator[Site]:
+    """No cluster before, and none after."""
+    where.gameday(*DOWN)
+    yield where
+    assert where.nodes() == []
+
+
+def programs(folder: Path, **scripts: str) -> str:
+    """A PATH with the engine's docker and kind, but for those that `scripts` replace ("" leaves one out)."""
+    folder.mkdir()
+    real = Path(os.environ.get("REALKIND_STATE", "/var/tmp/realkind")) / "bin"
+    for name in ("docker", "kind"):
+        if name not in scripts:
+            (folder / name).symlink_to(real / name)
+        elif scripts[name]:
+            (folder / name).write_text(scripts[name])
+            (folder / name).chmod(0o755)
+    return f"{folder}:/usr/sbin:/sbin"
+
+
+def test_no_engine(nothing: Site, tmp_path: Path) -> None:
+    """Neither docker nor podman: what to install, and that the embedded cluster needs none."""
+    path = programs(tmp_path / "bin", docker="")
+    done = nothing.run("env", f"PATH={path}", GAMEDAY, *UP)
+    line(done, 5, "no container engine here", "sudo apt-get install docker.io", "without --cluster needs none")
+
+
+def test_the_daemon_is_down(nothing: Site, tmp_path: Path) -> None:
+    """Nobody listens at its socket."""
+    done = nothing.run("env", f"DOCKER_HOST=unix://{tmp_path}/docker.sock", GAMEDAY, *UP)
+    line(done, 5, "docker's daemon does not answer", "sudo systemctl start docker")
+
+
+def test_no_permission_on_the_socket(nothing: Site, nobody: Nobody) -> None:
+    """The daemon is up, and its socket is not this user's."""
+    become = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    command = [str(nobody.python), "-c", "from gameday.cli import main; main()", *UP]
+    own = {"GAMEDAY_STATE": str(nobody.folder / "state"), "HOME": str(nobody.folder), "GAMEDAY_IMAGES": ""}
+    done = nothing.but(**own).run(*become, *command)
+    line(done, 5, "may not use docker's socket", "sudo usermod -aG docker", "rootless podman")
+
+
+def test_no_kind(nothing: Site, tmp_path: Path) -> None:
+    """How to install it."""
+    done = nothing.run("env", f"PATH={programs(tmp_path / 'bin', kind='')}", GAMEDAY, *UP)
+    line(done, 5, "no kind here", "brew install kind", "go install sigs.k8s.io/kind@latest")
+
+
+def test_kind_is_too_old(nothing: Site, tmp_path: Path) -> None:
+    """One of 2021, by what it says of itself."""
+    old = "#!/bin/sh\necho 'kind v0.11.1 go1.16.4 linux/amd64'\n"
+    done = nothing.run("env", f"PATH={programs(tmp_path / 'bin', kind=old)}", GAMEDAY, *UP)
+    line(done, 5, "kind v0.11.1", "is too old", "0.20.0 or later", "brew install kind")
+
+
+def test_the_shops_port_is_taken(nothing: Site) -> None:
+    """It is found out before anything is made."""
+    listen = "import socket,time; s=socket.create_server(('127.0.0.1',8080)); print('up',flush=True); time.sleep(60)"
+    with subprocess.Popen(
+        nothing.argv(sys.executable, "-c", listen), env=nothing.environment, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        done = nothing.gameday(*UP)
+        other.kill()
+    line(done, 5, "port 8080 of 127.0.0.1", "is taken", "--shop-port", "ss -ltnp")
+
+
+@pytest.mark.parametrize("image", ["kindest/node:v0.0.1", "Not An Image"])
+def test_an_unknown_node_image(nothing: Site, image: str) -> None:
+    """Not here, and not to be pulled."""
+    line(nothing.gameday(*UP, "--image", image), 2, f"node image {image}", "not on this machine", "cannot be pulled")
+
+
+def test_no_network_for_kinds_own_node_image(nothing: Site) -> None:
+    """Kind's default image, which would have to be pulled."""
+    done = nothing.but(GAMEDAY_NODE_IMAGE="").gameday(*UP)
+    line(done, 5, "an image cannot be pulled", "--image")
+
+
+def test_no_network_for_the_images_base(nothing: Site) -> None:
+    """The storefront's image from nothing: its base is to be pulled."""
+    done = nothing.but(GAMEDAY_IMAGES="").gameday(*UP)
+    line(done, 5, "an image cannot be pulled", "GAMEDAY_IMAGES")
+
+
+def test_a_cluster_of_that_name_made_by_hand(where: Site) -> None:
+    """Is left alone, by `up` and by `down`."""
+    where.gameday(*DOWN)
+    config = str(where.folder / "by-hand")
+    made = where.run(
+        *("kind", "create", "cluster", "--name", NAME, "--image", IMAGE, "--kubeconfig", config), timeout_s=300
+    )
+    assert made.returncode == 0, made.stderr
+    try:
+        before = where.docker("ps", "--quiet", "--no-trunc")
+        for words in (UP, DOWN):
+            line(where.gameday(*words), 2, "did not make", "left alone", "kind delete cluster --name gameday")
+        assert where.docker("ps", "--quiet", "--no-trunc") == before
+        line(where.gameday("run", "--cluster", "kind", "--only", "slow-*"), 2, "did not make")
+    finally:
+        where.run("kind", "delete", "cluster", "--name", NAME, "--kubeconfig", config)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_up_takes_down_what_it_made(nothing: Site, number: int, code: int) -> None:
+    """As soon as there is a node."""
+    with nothing.start(*UP, stderr=subprocess.PIPE) as up:
+        assert wait_until(lambda: bool(nothing.nodes()), 60)
+        os.kill(up.pid, number)
+        _, said = up.communicate(timeout=60)
+    assert up.returncode == code, said
+    assert "taking down what was made" in said
+    assert nothing.nodes() == []
+
+
+def test_a_second_copy_waits_for_nobody(nothing: Site) -> None:
+    """While one makes the cluster another is refused; a kind that outlives its gameday counts."""
+    with nothing.start(*UP, stderr=subprocess.PIPE) as up:
+        assert wait_until(lambda: bool(nothing.nodes()), 60)
+        line(nothing.gameday(*DOWN), 2, "another gameday makes or ends the kind cluster")
+        up.kill()
+        up.communicate()
+    line(nothing.gameday(*UP), 2, "a kind that it began still does")
+    began = time.monotonic()
+    assert wait_until(lambda: nothing.gameday(*DOWN).returncode == 0, 180), time.monotonic() - began
+    assert nothing.nodes() == []
+
+
+def test_down_twice(nothing: Site) -> None:
+    """Nothing is up, which is fine."""
+    for _ in range(2):
+        done = nothing.gameday(*DOWN)
+        assert (done.returncode, done.stdout) == (0, "gameday: nothing is up\n"), done.stderr
+
+
+def test_somebody_elses_kubeconfig(nothing: Site, tmp_path: Path) -> None:
+    """A current context that is neither embedded nor kind is not attacked; a broken file is told in one line."""
+    theirs, broken = tmp_path / "theirs", tmp_path / "broken"
+    theirs.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: work\n"
+        "contexts: [{name: work, context: {cluster: work, user: work}}]\n"
+        'clusters: [{name: work, cluster: {server: "https://127.0.0.1:1"}}]\nusers: [{name: work, user: {token: x}}]\n'
+    )
+    broken.write_text("{")
+    line(nothing.but(KUBECONFIG=str(theirs)).gameday("run", "--namespace", "shop"), 2, "--context work")
+    line(nothing.but(KUBECONFIG=str(broken)).gameday("run", "--namespace", "shop"), 2, str(broken))
+    line(nothing.gameday("status", "--cluster", "kind"), 2, "gameday up --cluster kind")
