@@ -66,11 +66,11 @@ def context(catalogue: Catalogue) -> Context:
     package = Path(gameday.__file__).resolve().parent
     recipe = _recipe(package)
     made = Context({name: (recipe / name).read_bytes() for name in (RECIPE, LOCK, BUILD_LOCK)})
-    own = package / _CATALOGUE
     for place, folder in (("src/gameday", package), ("experiments", catalogue.experiments), ("k8s", catalogue.k8s)):
         for path in folder.rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts and own not in path.parents:
-                made[f"{place}/{path.relative_to(folder).as_posix()}"] = path.read_bytes()
+            within = path.relative_to(folder)
+            if path.is_file() and "__pycache__" not in within.parts and within.parts[0] != _CATALOGUE:
+                made[f"{place}/{within.as_posix()}"] = path.read_bytes()
     return made
 
 
