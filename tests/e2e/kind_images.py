@@ -21,9 +21,13 @@ from pathlib import Path
 
 import yaml
 
+from gameday.runner.catalogue import find_catalogue
+from gameday.runner.kind.context import BUILD_LOCK, LOCK, context
 from gameday.runner.kind.tools import Engine
+from gameday.runner.kind.wheels import download, python_of
 from tests.e2e import realkube, realkube_images
 from tests.e2e.realkind import TOOL
+from tests.e2e.realkube_images import CACHE, PROJECT
 
 __all__ = ["engine", "images_file", "remove"]
 
@@ -97,9 +101,24 @@ def images_file(folder: Path) -> Path:
         named[one.key] = one.name()
         if not docker.has_image(named[one.key]):
             _build(docker, one)
+    named["wheels"] = str(_wheels(docker, named["python"]))
     file = folder / "images.yaml"
     file.write_text(yaml.safe_dump(named))
     return file
+
+
+def _wheels(docker: Engine, base: str) -> Path:
+    """The packages that the storefront's image is built from, kept beside the other images of these tests."""
+    sources = context(find_catalogue(PROJECT))
+    locks = [sources[lock].decode() for lock in (LOCK, BUILD_LOCK)]
+    folder = CACHE / f"wheels-{hashlib.sha256(''.join([base, *locks]).encode()).hexdigest()[:12]}"
+    if not folder.exists():
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        download(locks, python_of(docker, base), part)
+        part.rename(folder)
+    return folder
 
 
 def remove() -> None:

@@ -48,11 +48,13 @@ class Renderer:
         node_port: bool = False,
         data: str = SMALL,
         images: Iterable[Mapping[str, str]] = (),
+        components: Iterable[Path] = (),
     ) -> None:
         """Render that overlay, with another image than STOREFRONT if it is given, and edge on any free `node_port`.
 
         `data` is one of DATA: how much the database holds when it is new. `images` take the place of other images than
-        STOREFRONT, as kustomize has them: {"name": …, "newName": …, "newTag": …}.
+        STOREFRONT, as kustomize has them: {"name": …, "newName": …, "newTag": …}. `components` are folders of
+        kustomize components, laid over it before a weakness.
         """
         self._catalogue = catalogue
         self._overlay = overlay
@@ -60,6 +62,7 @@ class Renderer:
         self._node_port = node_port
         self._data = data
         self._images = [dict(one) for one in images]
+        self._components = list(components)
         self._done: dict[str | None, list[Manifest]] = {}
         self._lock = threading.Lock()
 
@@ -81,7 +84,8 @@ class Renderer:
                 "kind": "Kustomization",
                 "resources": [os.path.relpath(self._catalogue.k8s.resolve() / "overlays" / self._overlay, folder)],
             }
-            components = [self._catalogue.weaknesses()[weakness]] if weakness is not None else []
+            weak = [self._catalogue.weaknesses()[weakness]] if weakness is not None else []
+            components = [*self._components, *weak]
             if self._data != SMALL:
                 components.append(self._catalogue.k8s / "data" / self._data)
             text["components"] = [os.path.relpath(component.resolve(), folder) for component in components]

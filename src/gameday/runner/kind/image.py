@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -34,7 +35,7 @@ def build(engine: Engine, wanted: Images, catalogue: Catalogue) -> str:
     name = _called(engine, sources.image(_identity(engine, wanted.python) if wanted.python else ""))
     if not engine.has_image(name):
         with tempfile.TemporaryDirectory(prefix="gameday-image-") as made:
-            _build(engine, sources, name, wanted.python, Path(made) / "context")
+            _build(engine, sources, name, wanted, Path(made) / "context")
     return name
 
 
@@ -50,15 +51,18 @@ def _identity(engine: Engine, base: str) -> str:
     return f"{base} {engine.run('image', 'inspect', '--format', '{{.Id}}', base).strip()}"
 
 
-def _build(engine: Engine, sources: Context, name: str, base: str | None, folder: Path) -> None:
+def _build(engine: Engine, sources: Context, name: str, wanted: Images, folder: Path) -> None:
     folder.mkdir()
     sources.write(folder)
     options = ["--build-arg", f"SOURCE_DATE_EPOCH={EPOCH}"]
-    if base:
-        locks = [sources[lock].decode() for lock in (LOCK, BUILD_LOCK)]
-        wheels.download(locks, wheels.python_of(engine, base), folder / WHEELS)
+    if wanted.python:
+        if wanted.wheels:
+            shutil.copytree(wanted.wheels, folder / WHEELS)
+        else:
+            locks = [sources[lock].decode() for lock in (LOCK, BUILD_LOCK)]
+            wheels.download(locks, wheels.python_of(engine, wanted.python), folder / WHEELS)
         make_even(folder)
-        options += ["--build-arg", f"BASE={base}", "--build-arg", "PIP_NO_INDEX=1", "--network", "none"]
+        options += ["--build-arg", f"BASE={wanted.python}", "--build-arg", "PIP_NO_INDEX=1", "--network", "none"]
     argv = ["build", *options, "--tag", name, "--file", str(folder / RECIPE), str(folder)]
     engine.run(*argv, timeout_s=_BUILD_S, what=f"building {name}")
 
