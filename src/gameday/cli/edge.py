@@ -22,7 +22,6 @@ __all__ = ["EXIT_DIRTY", "EXIT_ENVIRONMENT", "EXIT_INVALID", "Context", "command
 EXIT_INVALID = 2
 EXIT_DIRTY = 4
 EXIT_ENVIRONMENT = 5
-_INTERRUPTED = 130
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 _COMMANDS = {  # name: the module it lives in; each is imported when it is called, so that --help is instant
@@ -83,15 +82,20 @@ def _guarded(arguments: list[str] | None) -> int:
     except Exception as problem:  # noqa: BLE001  # the edge: no traceback reaches a user
         return _explain(problem)
     except KeyboardInterrupt as asked:
-        return 128 + getattr(asked, "number", signal.SIGINT)
+        return _interrupted(asked)
     return code if isinstance(code, int) else 0
+
+
+def _interrupted(asked: BaseException | None) -> int:
+    """The exit code of a command that a signal has ended: by Ctrl-C, unless it says another."""
+    return 128 + int(getattr(asked, "number", signal.SIGINT))
 
 
 def _explain(problem: Exception) -> int:
     """Say what went wrong, in one line; returns the exit code."""
     match problem:
         case click.exceptions.Exit() | click.Abort():
-            return int(getattr(problem, "exit_code", _INTERRUPTED))
+            return int(getattr(problem, "exit_code", _interrupted(problem.__cause__)))
         case click.UsageError():
             command = problem.ctx.command_path if problem.ctx else "gameday"
             message = " ".join(problem.format_message().split())

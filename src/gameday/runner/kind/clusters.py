@@ -71,7 +71,7 @@ class Nodes:
 
 def find_nodes(engine: Engine, state: State) -> Nodes | None:
     """The cluster of our name, by its containers, however far it has come; None when there is none."""
-    ids = engine.run("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={NAME}").split()
+    ids = _containers(engine)
     if not ids:
         return None
     found: list[dict[str, Any]] = json.loads(engine.run("inspect", *ids))
@@ -85,6 +85,10 @@ def find_nodes(engine: Engine, state: State) -> Nodes | None:
     )
 
 
+def _containers(engine: Engine) -> list[str]:
+    return engine.run("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={NAME}").split()
+
+
 def _bears_mark(container: dict[str, Any], state: State) -> bool:
     """Whether a container has our mark; an engine in a machine of its own may put something before its path."""
     mounts = container.get("Mounts") or []
@@ -94,8 +98,9 @@ def _bears_mark(container: dict[str, Any], state: State) -> bool:
 
 
 def create(
-    kind: Kind, state: State, catalogue: Catalogue, wanted: Wanted, *, lock: int, heard: Callable[[str], None]
-) -> tuple[int, int]:
+    kind: Kind, state: State, catalogue: Catalogue, wanted: Wanted, *, lock: int, keep: bool,
+    heard: Callable[[str], None],
+) -> tuple[int, int]:  # fmt: skip
     """Make the cluster; returns how many nodes it has and the shop's port. Its API answers, its nodes may not be ready.
 
     Args:
@@ -104,6 +109,7 @@ def create(
         catalogue: has its `cluster.yaml`.
         wanted: what is to be different from that.
         lock: what the program that makes it shall hold as long as it runs.
+        keep: leave what was made when this is interrupted.
         heard: is told what kind is about.
 
     Raises InvalidRequest for a node image that is not to be had, EnvironmentFailure for all else.
@@ -119,6 +125,7 @@ def create(
         kind.run(
             "create", "cluster", *named, *image,
             timeout_s=_CREATE_S, what="kind create cluster", heard=lambda line: _pass_on(line, heard), held=(lock,),
+            undo=(lambda: None) if keep else (lambda: _remove(kind.engine)),
         )  # fmt: skip
     return nodes, port
 
@@ -239,10 +246,19 @@ def _not_ready(node: dict[str, Any]) -> str | None:
     )
 
 
+def _remove(engine: Engine) -> None:
+    """Take away the nodes that there are by now."""
+    with contextlib.suppress(ToolFailure):  # whoever deletes the cluster after this says what cannot be
+        if ids := _containers(engine):
+            engine.run("rm", "--force", "--volumes", *ids)
+
+
 def delete(kind: Kind, state: State, *, lock: int) -> None:
-    """End the cluster; its kubeconfig goes too, and the user's is not written to. Raises ToolFailure."""
+    """End the cluster; its kubeconfig goes too, and the user's is not written to. Raises EnvironmentFailure."""
     kind.run(
         *("delete", "cluster", "--name", NAME, "--kubeconfig", str(state.kubeconfig)),
         timeout_s=_LOAD_S, what="kind delete cluster", held=(lock,),
     )  # fmt: skip
+    if left := find_nodes(kind.engine, state):
+        raise EnvironmentFailure(f"nodes of the kind cluster are left: {', '.join(left.names)}; say it again")
     state.forget()

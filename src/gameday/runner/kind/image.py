@@ -19,7 +19,7 @@ from gameday.runner.kind.images import Images, images
 from gameday.runner.kind.tools import Engine, find_engine
 from gameday.runner.rendering import STOREFRONT
 
-__all__ = ["build", "main"]
+__all__ = ["build", "main", "prepare"]
 
 _BUILD_S = 1200.0
 _PULL_S = 600.0
@@ -35,7 +35,8 @@ def build(engine: Engine, wanted: Images, catalogue: Catalogue) -> str:
     name = _called(engine, sources.image(_identity(engine, wanted.python) if wanted.python else ""))
     if not engine.has_image(name):
         with tempfile.TemporaryDirectory(prefix="gameday-image-") as made:
-            _build(engine, sources, name, wanted, Path(made) / "context")
+            arguments = prepare(engine, sources, wanted, Path(made) / "context")
+            engine.run("build", "--tag", name, *arguments, timeout_s=_BUILD_S, what=f"building {name}")
     return name
 
 
@@ -51,7 +52,8 @@ def _identity(engine: Engine, base: str) -> str:
     return f"{base} {engine.run('image', 'inspect', '--format', '{{.Id}}', base).strip()}"
 
 
-def _build(engine: Engine, sources: Context, name: str, wanted: Images, folder: Path) -> None:
+def prepare(engine: Engine, sources: Context, wanted: Images, folder: Path) -> list[str]:
+    """Write all that a build needs to a new folder; returns the arguments of the engine's `build`, but for the name."""
     folder.mkdir()
     sources.write(folder)
     options = ["--build-arg", f"SOURCE_DATE_EPOCH={EPOCH}"]
@@ -63,8 +65,7 @@ def _build(engine: Engine, sources: Context, name: str, wanted: Images, folder: 
             wheels.download(locks, wheels.python_of(engine, wanted.python), folder / WHEELS)
         make_even(folder)
         options += ["--build-arg", f"BASE={wanted.python}", "--build-arg", "PIP_NO_INDEX=1", "--network", "none"]
-    argv = ["build", *options, "--tag", name, "--file", str(folder / RECIPE), str(folder)]
-    engine.run(*argv, timeout_s=_BUILD_S, what=f"building {name}")
+    return [*options, "--file", str(folder / RECIPE), str(folder)]
 
 
 def _about(engine: Engine, name: str) -> str:

@@ -12,11 +12,13 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gameday.runner.errors import EnvironmentFailure
+from gameday.runner.interrupts import undisturbed
 from gameday.runner.kind.complaints import meaning
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ OLDEST_KIND = (0, 20, 0)
 _PROVIDER = "KIND_EXPERIMENTAL_PROVIDER"
 """kind's own variable: which engine it uses."""
 _GRACE_S = 5.0
+_ENGINE_S = 60.0
+"""So long an engine may take for what it was asked for."""
+_POLL_S = 0.2
 _ASK_S = 30.0
 
 
@@ -46,6 +51,7 @@ class ToolFailure(EnvironmentFailure):
 def run(
     argv: list[str], *, timeout_s: float, environment: Mapping[str, str] | None = None, engine: str = "docker",
     what: str = "", heard: Callable[[str], None] | None = None, held: tuple[int, ...] = (),
+    undo: Callable[[], None] = lambda: None,
 ) -> str:  # fmt: skip
     """Run a program to its end; returns its stdout. Nothing of it is left, whatever interrupts us.
 
@@ -57,6 +63,7 @@ def run(
         what: what it is for, in words, for the message.
         heard: is told each line of its stderr as it comes.
         held: file descriptors that it inherits.
+        undo: should it be interrupted, undoes what it did so far; again and again until all that it started has ended.
 
     Raises ToolFailure, with what to do when that is known.
     """
@@ -71,7 +78,7 @@ def run(
     try:
         out, complaint = _listen(process, timeout_s, heard or (lambda _line: None))
     except BaseException as problem:
-        _end(process)
+        _end(process, undo)
         if isinstance(problem, subprocess.TimeoutExpired):
             raise ToolFailure(f"{name}: not done after {timeout_s:.0f} s; is the machine overloaded?") from None
         raise
@@ -104,14 +111,31 @@ def _listen(process: subprocess.Popen[str], timeout_s: float, heard: Callable[[s
     return "".join(out), "".join(complaint)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a program and all that it started: kindly at first, and then not."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+def _end(process: subprocess.Popen[str], undo: Callable[[], None]) -> None:
+    """End a program, and then all that it started.
+
+    What it has asked the engine for comes to its end first: the engine would make a container that it was asked for
+    even when nobody waits for it any more, after all was cleared up.
+    """
+    with undisturbed():
+        process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE_S)
-            return
+        until = time.monotonic() + _ENGINE_S
+        while _group_lives(process.pid) and time.monotonic() < until:
+            undo()
+            time.sleep(_POLL_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _group_lives(leader: int) -> bool:
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -144,13 +168,13 @@ class Kind:
 
     def run(
         self, *argv: str, timeout_s: float = _ASK_S, what: str = "", heard: Callable[[str], None] | None = None,
-        held: tuple[int, ...] = (),
+        held: tuple[int, ...] = (), undo: Callable[[], None] = lambda: None,
     ) -> str:  # fmt: skip
-        """Run one of its commands; returns its stdout. `heard` and `held` as `run` has them. Raises ToolFailure."""
+        """Run one of its commands; returns its stdout. `heard`, `held`, `undo` as in `run`. Raises ToolFailure."""
         environment = {_PROVIDER: self.engine.name} if self.engine.name != "docker" else {}
         return run(
             [self.path, *argv], timeout_s=timeout_s, environment=environment, engine=self.engine.name, what=what,
-            heard=heard, held=held,
+            heard=heard, held=held, undo=undo,
         )  # fmt: skip
 
 
