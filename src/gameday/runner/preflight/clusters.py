@@ -9,6 +9,7 @@ from kubernetes.client import ApisApi, VersionApi
 
 from gameday.runner.preflight.findings import Finding, lacking, note, ok
 from gameday.runner.preflight.nodes import TIMEOUT_S
+from gameday.runner.preflight.request import DRAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ _OLDEST = (1, 20)
 _GROUPS = ("apps/v1", "coordination.k8s.io/v1", "networking.k8s.io/v1")
 _EVICTION = ("policy/v1", "policy/v1beta1")
 _RBAC = "rbac.authorization.k8s.io/v1"
-_EVICTING = {"evict_pods", "drain_node"}
+_EVICTING = {"evict_pods", DRAIN}
 
 _ENFORCING = (
     "anetd", "antrea-agent", "azure-npm", "calico-node", "canal", "cilium", "kube-router", "ovnkube-node", "weave-net",

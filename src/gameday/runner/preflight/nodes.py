@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gameday.cluster.quantities import quantity
 from gameday.runner.preflight.findings import Finding, lacking, not_allowed, note, ok
+from gameday.runner.preflight.request import DRAIN
 from gameday.runner.rendering import STOREFRONT
 
 if TYPE_CHECKING:
@@ -28,14 +29,16 @@ Amounts = tuple[float, float]
 """Processors, and MiB of memory."""
 
 
-def check_nodes(kube: Kube, _request: Request) -> Iterator[Finding]:
-    """At least one takes pods; those that do not are named."""
+def check_nodes(kube: Kube, request: Request) -> Iterator[Finding]:
+    """At least one takes pods, two where one is drained; those that do not are named."""
     found = _nodes(kube)
     taking = [node for node in found if not why_not(node)]
     others = ", ".join(f"{node.metadata.name} {why_not(node)}" for node in found if why_not(node))
-    if not taking:
+    wanted = 2 if DRAIN in request.calls() else 1
+    if len(taking) < wanted:
         see = f"kubectl --context {kube.context} get nodes; one that is cordoned: kubectl uncordon NODE"
-        yield lacking("nodes", others or "none", "one that takes pods", f"see {see}")
+        observed = f"{len(taking)} of {len(found)} take pods" + (f"; {others}" if others else "")
+        yield lacking("nodes", observed, f"at least {wanted}", f"see {see}")
     elif others:
         yield note("nodes", f"{len(taking)} of {len(found)} take pods; {others}")
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from gameday.runner.guardians import guardian
 from gameday.runner.plan import default_jobs
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from gameday.runner.rendering import Manifest
     from gameday.runner.target import Target
 
-__all__ = ["Request"]
+__all__ = ["DRAIN", "Request", "functions_of"]
+
+DRAIN = "drain_node"
+"""The one action that is not done within a namespace."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,10 @@ class Request:
 
     def calls(self) -> set[str]:
         """The functions that the experiments' methods and rollbacks call."""
-        activities: list[dict[str, Any]] = [
-            activity
-            for one in self.planned
-            for part in ("method", "rollbacks")
-            for activity in one.experiment.get(part) or []
-        ]
-        return {str((activity.get("provider") or {}).get("func")) for activity in activities}
+        return {name for one in self.planned for name in functions_of(one)}
+
+
+def functions_of(one: Planned) -> set[str]:
+    """The functions that an experiment's method and rollbacks call."""
+    activities = [activity for part in ("method", "rollbacks") for activity in one.experiment.get(part) or []]
+    return {str((activity.get("provider") or {}).get("func")) for activity in activities}

@@ -11,6 +11,7 @@ from kubernetes.client import AuthorizationV1Api
 from gameday import reach
 from gameday.runner.preflight.findings import Finding, not_allowed, note, ok
 from gameday.runner.preflight.nodes import TIMEOUT_S
+from gameday.runner.preflight.request import DRAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,7 @@ _FORWARD = Right("pods/portforward", ("get", "create"))
 _OF_ACTIONS = {
     "evict_pods": (Right("pods/eviction", ("create",)),),
     "crash_pods": (Right("pods/exec", ("get",)),),
-    "drain_node": (
+    DRAIN: (
         Right("nodes", ("get", "list", "patch"), of_cluster=True),
         Right("pods/eviction", ("create",)),
     ),
