@@ -10,7 +10,7 @@ import yaml
 
 from gameday.runner.errors import EnvironmentFailure, InvalidRequest
 from gameday.runner.preflight.clusters import enforces
-from gameday.runner.preflight.engines import Room, room_of
+from gameday.runner.preflight.engines import Room, judged, room_of
 from gameday.runner.preflight.findings import (
     Finding,
     exit_code,
@@ -21,6 +21,7 @@ from gameday.runner.preflight.findings import (
     ok,
     refusal,
 )
+from gameday.runner.preflight.machine import STOREFRONT_MIB, memory
 from gameday.runner.preflight.nodes import full_name, requested, why_not
 from gameday.runner.preflight.rights import Right, needed
 
@@ -85,6 +86,33 @@ def test_what_engines_say_of_themselves() -> None:
     assert room_of(podman) == Room(1 << 30, 8, "/home/me/.local/share/containers/storage", rootless=True, cgroup="2")
     with pytest.raises(LookupError):
         room_of({"ServerErrors": ["down"]})
+
+
+@pytest.mark.parametrize(
+    ("room", "states"),
+    [
+        (Room(8 << 30, 4, "/x", rootless=False, cgroup="1"), ["ok"]),
+        (Room(2 << 30, 4, "/x", rootless=False, cgroup="1"), ["note"]),
+        (Room(8 << 30, 1, "/x", rootless=False, cgroup="1"), ["note"]),
+        (Room(1 << 30, 4, "/x", rootless=False, cgroup="1"), ["missing"]),
+        (Room(8 << 30, 4, "/x", rootless=True, cgroup="2"), ["ok"]),
+        (Room(8 << 30, 4, "/x", rootless=True, cgroup="1"), ["ok", "missing"]),
+    ],
+)
+def test_the_room_of_an_engine(room: Room, states: list[str]) -> None:
+    """A node and a storefront need memory; without root kind needs cgroup v2."""
+    found = list(judged("docker", room))
+    assert [one.state for one in found] == states
+    assert all(one.exit_code == 5 and one.next_step for one in found if one.state == "missing")
+
+
+def test_memory_for_storefronts() -> None:
+    """None without room for one; fewer side by side without room for all; `--jobs` says how many."""
+    assert memory(STOREFRONT_MIB - 1, 4, 1).exit_code == 5
+    tight = memory(STOREFRONT_MIB * 3, 4, 4)
+    assert (tight.state, tight.next_step.rpartition(" ")[2]) == ("note", "3")
+    assert memory(STOREFRONT_MIB * 4, 4, 4).state == "ok"
+    assert memory(None, 4, 4).state == "note"
 
 
 @pytest.mark.parametrize(

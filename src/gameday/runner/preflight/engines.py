@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gameday.runner.preflight.request import Request
 
-__all__ = ["KIND_CLUSTER", "Room", "check_kind", "room_of"]
+__all__ = ["KIND_CLUSTER", "Room", "check_kind", "judged", "room_of"]
 
 KIND_CLUSTER = "gameday"
 """The name of the kind cluster that `gameday up --cluster kind` makes."""
@@ -75,6 +75,23 @@ def room_of(info: dict[str, Any]) -> Room:
     )
 
 
+def judged(name: str, room: Room) -> Iterator[Finding]:
+    """What the room of that engine means for a kind cluster. Pure."""
+    said = f"{room.processors} processors, {room.memory / _GIB:.1f} GiB of memory"
+    if room.memory < _LEAST_MEMORY:
+        more = f"give {name} more memory (Docker Desktop: Settings, Resources)"
+        yield lacking(f"{name}'s room", said, f"at least {_LEAST_MEMORY / _GIB:.1f} GiB", more)
+    elif room.memory < _WANTED_MEMORY or room.processors < _WANTED_PROCESSORS:
+        yield note(f"{name}'s room", said, "2 processors and 3 GiB are comfortable")
+    else:
+        yield ok(f"{name}'s room", said)
+    if room.rootless and room.cgroup != _CGROUP:
+        yield lacking(
+            f"{name} without root", f"cgroup v{room.cgroup or '?'}", "cgroup v2, without which kind cannot",
+            "boot with systemd.unified_cgroup_hierarchy=1 (see kind.sigs.k8s.io/docs/user/rootless)",
+        )  # fmt: skip
+
+
 def _check_room(engine: Engine) -> Iterator[Finding]:
     try:
         room = room_of(json.loads(engine.run("info", "--format", "{{json .}}")))
@@ -84,19 +101,7 @@ def _check_room(engine: Engine) -> Iterator[Finding]:
     except (ValueError, LookupError):
         yield note(f"{engine.name} info", "does not say how much memory it has")
         return
-    said = f"{room.processors} processors, {room.memory / _GIB:.1f} GiB of memory"
-    if room.memory < _LEAST_MEMORY:
-        more = f"give {engine.name} more memory (Docker Desktop: Settings, Resources)"
-        yield lacking(f"{engine.name}'s room", said, f"at least {_LEAST_MEMORY / _GIB:.1f} GiB", more)
-    elif room.memory < _WANTED_MEMORY or room.processors < _WANTED_PROCESSORS:
-        yield note(f"{engine.name}'s room", said, "2 processors and 3 GiB are comfortable")
-    else:
-        yield ok(f"{engine.name}'s room", said)
-    if room.rootless and room.cgroup != _CGROUP:
-        yield lacking(
-            f"{engine.name} without root", f"cgroup v{room.cgroup or '?'}", "cgroup v2, without which kind cannot",
-            "boot with systemd.unified_cgroup_hierarchy=1 (see kind.sigs.k8s.io/docs/user/rootless)",
-        )  # fmt: skip
+    yield from judged(engine.name, room)
     yield from _check_disk(engine, room.folder)
 
 

@@ -31,10 +31,9 @@ def check_experiments(request: Request) -> Iterator[Finding]:
     yield ok("experiments", f"{len(request.planned)} checked, no problem{beyond}")
     unallowed = [one.name for one in request.planned if DRAIN in functions_of(one) and not _may_drain(one, request)]
     if unallowed:
-        yield not_allowed(
-            "drain", f"{', '.join(unallowed)} drains a node", "somebody's word that it may", "--allow-drain"
-        )
-    elif DRAIN in request.calls() and request.on_this_machine:
+        observed = f"a node is drained by {', '.join(unallowed)}"
+        yield not_allowed("drain", observed, "somebody's word that it may be", "say --allow-drain")
+    elif DRAIN in request.calls() and request.on_this_machine and request.target is None:
         yield not_allowed("drain", "the embedded cluster has one node", "two, to drain one", "say --context NAME")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gameday.runner.preflight.request import Request
 
-__all__ = ["check_busy", "check_embedded", "check_kubectl", "check_memory", "check_state_folder"]
+__all__ = ["check_busy", "check_embedded", "check_kubectl", "check_memory", "check_state_folder", "memory"]
 
 STOREFRONT_MIB = 450
 """What an embedded storefront takes (docs/bench-up.md), its daemon included."""
@@ -65,18 +65,21 @@ def check_state_folder(_request: Request) -> Iterator[Finding]:
 
 def check_memory(request: Request) -> Iterator[Finding]:
     """Enough for one storefront is needed, enough for all that would stand side by side is wanted."""
-    free = available_mib()
-    processors = default_processors()
-    wanted = request.storefronts
-    said = f"{processors} processors, {free} MiB free; a storefront takes about {STOREFRONT_MIB} MiB"
-    if free is None:
-        yield note("memory", "this system does not say how much is free")
-    elif free < STOREFRONT_MIB:
-        yield lacking("memory", f"{free} MiB free", f"{STOREFRONT_MIB} MiB for a storefront", "end what takes it: ps aux --sort=-rss | head")  # fmt: skip  # noqa: E501
-    elif free < wanted * STOREFRONT_MIB:
-        yield note("memory", said, f"{wanted} would stand side by side; say --jobs {free // STOREFRONT_MIB}")
-    else:
-        yield ok("memory", said)
+    yield memory(available_mib(), default_processors(), request.storefronts)
+
+
+def memory(free_mib: int | None, processors: int, storefronts: int) -> Finding:
+    """What that much free memory means for so many storefronts side by side. Pure."""
+    if free_mib is None:
+        return note("memory", "this system does not say how much is free")
+    said = f"{processors} processors, {free_mib} MiB free; a storefront takes about {STOREFRONT_MIB} MiB"
+    if free_mib < STOREFRONT_MIB:
+        see = "end what takes it: ps aux --sort=-rss | head"
+        return lacking("memory", f"{free_mib} MiB free", f"{STOREFRONT_MIB} MiB for a storefront", see)
+    if free_mib < storefronts * STOREFRONT_MIB:
+        jobs = free_mib // STOREFRONT_MIB
+        return note("memory", said, f"{storefronts} would stand side by side; say --jobs {jobs}")
+    return ok("memory", said)
 
 
 def check_busy(_request: Request) -> Iterator[Finding]:
