@@ -69,6 +69,8 @@ def kubeconfig_of(cluster: RealKube, namespace: str, folder: Path) -> str:
 
 def test_an_administrator_lacks_nothing(real_cluster: RealKube) -> None:
     """Every right is granted, images are on the node; whether NetworkPolicies are enforced nobody can tell."""
+    told = ("get", "nodes", "-o", "jsonpath={.items[*].status.images[*].names}")
+    assert wait_until(lambda: "gameday/storefront:dev" in real_cluster.kubectl(*told), 120, every_s=1)
     code, lines = preflight(real_cluster, "", "--context", "realkube")
     assert (code, lines[-1]) == (0, "gameday: ready"), lines
     for start in (

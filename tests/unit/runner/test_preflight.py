@@ -65,7 +65,7 @@ def test_the_worst_is_the_exit_code(found: list[Finding], code: int, line: str) 
         ({"kindnet": ["docker.io/kindest/kindnetd:v20230511-dc714da8"]}, ("kindnet", False)),
         ({"kindnet": ["docker.io/kindest/kindnetd:v20240813-c6f155d6"]}, ("kindnet", True)),
         ({"kindnet": ["docker.io/kindest/kindnetd:v20250214-acbabc1a"], "cilium": ["x"]}, ("cilium", True)),
-        ({"kindnet": ["kindnetd:mine"]}, ("", None)),
+        ({"kindnet": ["localhost/kindnetd:v1.20.2"]}, ("kindnet", False)),
         ({"kube-proxy": ["k8s.gcr.io/kube-proxy:v1"]}, ("", None)),
     ],
 )

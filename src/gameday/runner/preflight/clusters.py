@@ -78,7 +78,8 @@ def check_policies(kube: Kube, request: Request) -> Iterator[Finding]:
         yield note("NetworkPolicy", "no network plugin that is known here, so whether they are enforced cannot be told")
     else:
         yield note(
-            "NetworkPolicy", f"{plugin} does not enforce them; no verdict rests on one, the shop's own do nothing"
+            "NetworkPolicy",
+            f"{plugin} is not known to enforce them; no verdict rests on one, the shop's own may do nothing",
         )
 
 
@@ -94,7 +95,7 @@ def enforces(daemon_sets: dict[str, list[str]]) -> tuple[str, bool | None]:
     for name, images in daemon_sets.items():
         if name in _NOT_ENFORCING:
             return name, False
-        dated = re.search(r"kindnetd:v(\d{8})\b", " ".join(images))
-        if name == _KINDNET and dated:
-            return name, int(dated[1]) >= _KINDNET_ENFORCES
+        if name == _KINDNET:
+            dated = re.search(r"kindnetd:v(\d{8})\b", " ".join(images))
+            return name, dated is not None and int(dated[1]) >= _KINDNET_ENFORCES
     return "", None

@@ -21,6 +21,7 @@ TIMEOUT_S = 5.0
 """Bound of one call to the API."""
 
 _MIB = 1 << 20
+_KIND = "kind-"
 _TOLD = 50
 """A kubelet names so many of its images at the most, the largest first."""
 _WANTED_PROCESSORS = 2.0
@@ -56,8 +57,11 @@ def why_not(node: Any) -> str:
 
 
 def check_room(kube: Kube, request: Request) -> Iterator[Finding]:
-    """What a storefront requests is free on the nodes that take pods."""
-    free = _free(kube)
+    """What a storefront requests is free on the nodes that take pods, if there are any."""
+    nodes = _nodes_that_take_pods(kube)
+    if not nodes:
+        return
+    free = _free(kube, nodes)
     wanted = requested(one["spec"] for one in [*request.manifests, *request.guardian] if one["kind"] == "Deployment")
     said = f"{free[0]:.1f} processors and {free[1]:.0f} MiB are not requested by others"
     needs = f"{wanted[0]:.1f} processors and {wanted[1]:.0f} MiB for a storefront"
@@ -81,9 +85,9 @@ def check_images(kube: Kube, request: Request) -> Iterator[Finding]:
 
     An embedded cluster pulls none, and what it lacks is known from this machine.
     """
-    if request.on_this_machine:
+    nodes = [] if request.on_this_machine else _nodes_that_take_pods(kube)
+    if not nodes:
         return
-    nodes = [node for node in _nodes(kube) if not why_not(node)]
     there = [{full_name(name) for image in node.status.images or [] for name in image.names or []} for node in nodes]
     all_told = all(len(node.status.images or []) < _TOLD for node in nodes)
     wanted = sorted({image for one in [*request.manifests, *request.guardian] for image in _images(one)})
@@ -93,16 +97,25 @@ def check_images(kube: Kube, request: Request) -> Iterator[Finding]:
         yield note("images", f"not in the cluster yet: {', '.join(absent)}", "gameday up --cluster kind loads them")
         return
     for image in [one for one in absent if one.startswith(STOREFRONT) and all_told]:
-        yield not_allowed(
-            "image", f"{image} is on no node, and in no registry", "the storefront's image",
-            "build and push it (docker build --file Containerfile --tag NAME . && docker push NAME), then --image NAME",
-        )  # fmt: skip
+        yield _nowhere(kube, image)
         absent.remove(image)
     if absent or partly:
         some = [f"{image} (on some nodes)" for image in partly]
         yield note("images", f"not on every node: {', '.join([*absent, *some])}", "nodes must reach their registry")
     elif wanted:
         yield ok("images", f"on every node: {', '.join(wanted)}")
+
+
+def _nowhere(kube: Kube, image: str) -> Finding:
+    """The storefront's image under a name that no registry has."""
+    build = f"docker build --file Containerfile --tag {image} ."
+    bring = f"{build} && docker push NAME, then say --image NAME".replace(image, "NAME")
+    if kube.context.startswith(_KIND):
+        bring = f"{build} && kind load docker-image {image} --name {kube.context.removeprefix(_KIND)}"
+    again = "(loaded just now? ask again: nodes say once a minute what they have)"
+    return not_allowed(
+        "image", f"{image} is on no node, and in no registry", "the storefront's image", f"{bring} {again}"
+    )
 
 
 def full_name(image: str) -> str:
@@ -131,12 +144,16 @@ def _nodes(kube: Kube) -> list[Any]:
     return list(kube.core.list_node(_request_timeout=TIMEOUT_S).items)
 
 
-def _free(kube: Kube) -> Amounts:
-    nodes = {node.metadata.name: node for node in _nodes(kube) if not why_not(node)}
+def _nodes_that_take_pods(kube: Kube) -> list[Any]:
+    return [node for node in _nodes(kube) if not why_not(node)]
+
+
+def _free(kube: Kube, nodes: list[Any]) -> Amounts:
     over = "status.phase!=Succeeded,status.phase!=Failed"
     pods: Any = kube.core.list_pod_for_all_namespaces(field_selector=over, _request_timeout=TIMEOUT_S).items
-    has = [_amounts(node.status.allocatable or {}) for node in nodes.values()]
-    taken = [_of_pod(kube.plain(pod.spec)) for pod in pods if pod.spec.node_name in nodes]
+    names = {node.metadata.name for node in nodes}
+    has = [_amounts(node.status.allocatable or {}) for node in nodes]
+    taken = [_of_pod(kube.plain(pod.spec)) for pod in pods if pod.spec.node_name in names]
     processors, memory = (sum(one[i] for one in has) - sum(one[i] for one in taken) for i in (0, 1))
     return processors, memory
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.client import AuthorizationV1Api
 
 from gameday import reach
-from gameday.runner.preflight.findings import Finding, not_allowed, note, ok
+from gameday.runner.preflight.findings import Finding, not_allowed, ok
 from gameday.runner.preflight.nodes import TIMEOUT_S
 from gameday.runner.preflight.request import DRAIN
 
@@ -91,10 +91,8 @@ def check_rights(kube: Kube, request: Request) -> Iterator[Finding]:
     for right, verbs in lacks.items():
         yield _lacking(right, verbs, namespace)
     if not lacks:
-        where = f"in namespace {namespace}" if namespace else "in any namespace"
+        where = f"in namespace {namespace}" if namespace else "in whichever namespace"
         yield ok("rights", f"all {len(asked)} granted {where}")
-        if namespace is None:
-            yield note("rights", "in a namespace that does not exist yet they are as told for all namespaces")
 
 
 def _is_granted(kube: Kube, right: Right, verb: str, namespace: str | None) -> bool:
