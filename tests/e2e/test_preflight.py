@@ -18,6 +18,7 @@ from gameday.ledger import Entry, Ledger, differences, snapshot
 from gameday.ledger.calls import wait_until
 from gameday.ledger.entries import SetReplicas
 from gameday.ledger.lease import Lease, new_holder
+from tests.e2e.disks import fill, needs_mounts, small_disk
 from tests.e2e.runs import GAMEDAY, ROOT, SHOP
 
 if TYPE_CHECKING:
@@ -214,6 +215,20 @@ def test_a_state_folder_that_cannot_be(bare: dict[str, str]) -> None:
     assert code == 5
     assert "/proc/nowhere" in lines["missing state folder"]
     assert "export GAMEDAY_STATE=" in lines["missing state folder"]
+
+
+@needs_mounts
+@pytest.mark.parametrize("options", ["size=64k", "ro,size=200m"], ids=["full", "read-only"])
+def test_a_state_folder_without_room(options: str, bare: dict[str, str], tmp_path: Path) -> None:
+    """A full or read-only disk: exit 5, with the variable that moves it."""
+    with small_disk(tmp_path / "disk", options) as disk:
+        if "ro" not in options:
+            fill(disk)
+        code, lines, _ = preflight(bare | {"GAMEDAY_STATE": str(disk / "state")}, FIRST)
+    assert code == 5
+    missing = [line for line in lines.values() if line.startswith("missing") and str(disk) in line]
+    assert missing
+    assert all("GAMEDAY_STATE" in line for line in missing)
 
 
 def test_no_container_engine(bare: dict[str, str], tmp_path: Path) -> None:
