@@ -25,7 +25,7 @@ from tests.e2e.realcluster import RealCluster, Tool, main
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TOOL", "RealKind", "loaded", "why_not"]
+__all__ = ["IMAGE", "TOOL", "RealKind", "engine_up", "loaded", "why_not"]
 
 TOOL = Tool("realkind", "real kind")
 IMAGE = os.environ.get("REALKIND_IMAGE") or "kindest/node:v1.20.2"
@@ -55,7 +55,7 @@ class RealKind(RealCluster):
 @contextlib.contextmanager
 def loaded() -> Iterator[RealKind]:
     """A cluster of a name of its own, deleted at the end; what else is up there stays, and so does its engine then."""
-    with engine(), tempfile.TemporaryDirectory(prefix="gameday-kind-") as folder:
+    with engine_up(), tempfile.TemporaryDirectory(prefix="gameday-kind-") as folder:
         name = f"gameday-{uuid.uuid4().hex[:6]}"
         environment = {**os.environ, "KUBECONFIG": str(Path(folder) / "kubeconfig")}
         workers = (f"{name}-worker", f"{name}-worker2")
@@ -76,7 +76,7 @@ def loaded() -> Iterator[RealKind]:
 
 
 @contextlib.contextmanager
-def engine() -> Iterator[None]:
+def engine_up() -> Iterator[None]:
     """Docker, up; taken down at the end if it was not up before and nobody else has begun to use it."""
     ours = not TOOL.succeeds("exec", "true")
     if ours:
