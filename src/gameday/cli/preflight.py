@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -70,7 +71,7 @@ def _target(cluster: str | None, context: str | None, namespace: str | None) -> 
 
     if cluster == "kind":
         try:
-            return existing(f"kind-{KIND_CLUSTER}", namespace)
+            return replace(existing(f"kind-{KIND_CLUSTER}"), namespace=namespace)
         except InvalidRequest:
             return None  # not up, or not in the kubeconfig: the checks of kind say which
         except EnvironmentFailure as problem:
@@ -78,6 +79,6 @@ def _target(cluster: str | None, context: str | None, namespace: str | None) -> 
     if context is None and namespace is None:
         return None
     try:
-        return existing(context, namespace)
+        return replace(existing(context), namespace=namespace)
     except EnvironmentFailure as problem:
         return problem
