@@ -13,10 +13,10 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
+from yaml import YAMLError
 
 __all__ = [
     "ApiException",
@@ -86,9 +86,8 @@ def connect(*, kubeconfig: str | os.PathLike[str] | None = None, context: str | 
     try:
         config.load_kube_config(config_file=path, context=context, client_configuration=settings)  # type: ignore[no-untyped-call]
         name = context or config.list_kube_config_contexts(config_file=path)[1]["name"]  # type: ignore[no-untyped-call]
-    except (config.ConfigException, yaml.YAMLError, OSError, LookupError, ValueError, TypeError) as problem:
-        where = path or os.environ.get("KUBECONFIG") or "~/.kube/config"
-        said = one_line(problem)
+    except (config.ConfigException, OSError, LookupError, ValueError, TypeError, AttributeError, YAMLError) as problem:
+        where, said = path or os.environ.get("KUBECONFIG") or "~/.kube/config", one_line(problem)
         raise ClusterUnreachableError(f"kubeconfig {where}, context {context or '(current)'}: {said}") from problem
     settings.proxy = None
     settings.retries = 3

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from gameday.kube import connect
 from gameday.runner.deploy import UP
 from gameday.runner.leftovers import RUN_LABEL, RUNNER_ANNOTATION
 from tests.e2e.blackhole import BlackHole
+from tests.e2e.disks import fill, needs_mounts, small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 FRIENDLY = "friendly-page-when-every-backend-is-dead"
-needs_mounts = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk")
 
 
 def gameday(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -63,28 +62,6 @@ def mentioning(folder: Path) -> list[str]:
         except OSError:
             continue
     return found
-
-
-@contextmanager
-def small_disk(folder: Path, options: str) -> Iterator[Path]:
-    """A file system of its own in memory."""
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "gameday-test", str(folder)], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def fill(folder: Path) -> None:
-    """Leave not one byte free."""
-    with (folder / "filler").open("wb", buffering=0) as file:
-        for size in (1 << 16, 1):
-            try:
-                while file.write(b"x" * size):
-                    pass
-            except OSError:
-                continue
 
 
 # --- before anything is started
