@@ -25,6 +25,7 @@ _INTERRUPTED = 130
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 _COMMANDS = {  # name: the module it lives in; each is imported when it is called, so that --help is instant
+    "preflight": "preflight",
     "run": "run",
     "up": "cluster",
     "status": "cluster",

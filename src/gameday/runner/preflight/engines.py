@@ -1,0 +1,130 @@
+"""What a kind cluster needs of this machine: a container engine with room, kind itself, and whether one is up."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gameday.runner.errors import EnvironmentFailure
+from gameday.runner.kind.tools import Engine, Kind, find_engine, find_kind
+from gameday.runner.preflight.findings import Finding, lacking, note, ok, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gameday.runner.preflight.request import Request
+
+__all__ = ["KIND_CLUSTER", "Room", "check_kind", "room_of"]
+
+KIND_CLUSTER = "gameday"
+"""The name of the kind cluster that `gameday up --cluster kind` makes."""
+
+_GIB = 1 << 30
+_LEAST_MEMORY = 1.5 * _GIB
+_WANTED_MEMORY = 3 * _GIB
+"""Kubernetes itself takes about 1 GiB in a node, a storefront 0.5."""
+_LEAST_DISK = 2 * _GIB
+_WANTED_DISK = 5 * _GIB
+"""The node's image takes 1 GiB, once in the engine, and a storefront's images as much again inside of the node."""
+_WANTED_PROCESSORS = 2
+_CGROUP = "2"
+
+
+@dataclass(frozen=True)
+class Room:
+    """What an engine has: bytes of memory, processors, the folder of its images; how it is run."""
+
+    memory: int
+    processors: int
+    folder: str
+    rootless: bool
+    cgroup: str
+
+
+def check_kind(request: Request) -> Iterator[Finding]:
+    """The engine, its room, kind, and whether a cluster is up already."""
+    try:
+        engine = find_engine()
+    except EnvironmentFailure as problem:
+        yield refusal("container engine", problem)
+        return
+    yield ok("container engine", f"{engine.name} ({engine.path}) answers")
+    yield from _check_room(engine)
+    try:
+        kind = find_kind(engine)
+    except EnvironmentFailure as problem:
+        yield refusal("kind", problem)
+        return
+    yield ok("kind", f"{'.'.join(map(str, kind.version))} ({kind.path})")
+    if request.target is None:
+        yield from _check_clusters(kind)
+
+
+def room_of(info: dict[str, Any]) -> Room:
+    """What `docker info` or `podman info` say, as JSON. Raises LookupError when it is neither. Pure."""
+    if "host" in info:  # podman's
+        host = info["host"]
+        rootless = bool((host.get("security") or {}).get("rootless"))
+        folder, cgroup = (info.get("store") or {}).get("graphRoot", ""), str(host.get("cgroupVersion", ""))
+        return Room(host["memTotal"], host["cpus"], folder, rootless, cgroup.removeprefix("v"))
+    rootless = any("name=rootless" in option for option in info.get("SecurityOptions") or [])
+    return Room(
+        info["MemTotal"], info["NCPU"], info.get("DockerRootDir", ""), rootless, str(info.get("CgroupVersion", ""))
+    )
+
+
+def _check_room(engine: Engine) -> Iterator[Finding]:
+    try:
+        room = room_of(json.loads(engine.run("info", "--format", "{{json .}}")))
+    except EnvironmentFailure as problem:
+        yield refusal(f"{engine.name} info", problem)
+        return
+    except (ValueError, LookupError):
+        yield note(f"{engine.name} info", "does not say how much memory it has")
+        return
+    said = f"{room.processors} processors, {room.memory / _GIB:.1f} GiB of memory"
+    if room.memory < _LEAST_MEMORY:
+        more = f"give {engine.name} more memory (Docker Desktop: Settings, Resources)"
+        yield lacking(f"{engine.name}'s room", said, f"at least {_LEAST_MEMORY / _GIB:.1f} GiB", more)
+    elif room.memory < _WANTED_MEMORY or room.processors < _WANTED_PROCESSORS:
+        yield note(f"{engine.name}'s room", said, "2 processors and 3 GiB are comfortable")
+    else:
+        yield ok(f"{engine.name}'s room", said)
+    if room.rootless and room.cgroup != _CGROUP:
+        yield lacking(
+            f"{engine.name} without root", f"cgroup v{room.cgroup or '?'}", "cgroup v2, without which kind cannot",
+            "boot with systemd.unified_cgroup_hierarchy=1 (see kind.sigs.k8s.io/docs/user/rootless)",
+        )  # fmt: skip
+    yield from _check_disk(engine, room.folder)
+
+
+def _check_disk(engine: Engine, folder: str) -> Iterator[Finding]:
+    what = f"{engine.name}'s disk"
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        yield note(what, f"{folder or 'its folder'} cannot be seen from here, so its room cannot be told")
+        return
+    said = f"{free / _GIB:.1f} GiB free in {folder}"
+    if free < _LEAST_DISK:
+        yield lacking(what, said, f"at least {_LEAST_DISK / _GIB:.0f} GiB", f"{engine.name} system prune")
+    elif free < _WANTED_DISK:
+        yield note(what, said, f"images take up to {_WANTED_DISK / _GIB:.0f} GiB; {engine.name} system prune")
+    else:
+        yield ok(what, said)
+
+
+def _check_clusters(kind: Kind) -> Iterator[Finding]:
+    """Seen from this machine alone: one that is up, but in no kubeconfig of ours, cannot be looked into."""
+    try:
+        names = kind.run("get", "clusters").split()
+    except EnvironmentFailure as problem:
+        yield refusal("kind cluster", problem)
+        return
+    if KIND_CLUSTER in names:
+        export = f"kind export kubeconfig --name {KIND_CLUSTER}"
+        yield note("kind cluster", f"{KIND_CLUSTER} is up, but the kubeconfig does not have it", export)
+    else:
+        yield note("kind cluster", f"{KIND_CLUSTER} is not up", "gameday up --cluster kind")
