@@ -25,8 +25,10 @@ _CELL = 200
 _REASON = 20_000
 _FAULTS = 50
 _WORST_FIRST = ("dirty", "error", "failed", "inconclusive", "invalid")
-_MARKUP = set(string.punctuation) - set(",.;%/'-")
-"""What might be markup, a mention, a link or an emoji."""
+_MARKUP = set(string.punctuation) - set(",.;:%/'-")
+"""What might be markup or a mention."""
+_LINK = re.compile(r":(?=\S)|(?<=www)\.", re.IGNORECASE)
+"""What an address or an emoji cannot do without."""
 _LEFT_OUT = "\nMore than fits here; all of it is in `index.html` and the journals.\n"
 
 
@@ -128,7 +130,7 @@ def _text(value: object, most: int) -> str:
     """
     short = _cut(" ".join(_clean(str(value)[: 10 * most]).split()), most)
     escaped = "".join(f"&#{ord(one)};" if one in _MARKUP else one for one in short)
-    return re.sub(r"(?i)(?<=www)\.", "&#46;", escaped).replace("&#64;", "&#64;<!-- -->")
+    return _LINK.sub(lambda found: f"&#{ord(found[0])};", escaped).replace("&#64;", "&#64;<!-- -->")
 
 
 def _block(lines: Iterable[object]) -> str:
