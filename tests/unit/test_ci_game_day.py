@@ -131,12 +131,13 @@ def test_later_steps_of_a_job_learn_the_verdict(place: Place, code: int, verdict
 @pytest.mark.parametrize("step", ["up", "run"])
 def test_a_signal_reaches_the_step_and_the_cluster_goes_down(place: Place, step: str) -> None:
     """The step is waited for while it undoes; then the cluster goes down, and the code stays."""
-    process = place.start("kind", **{step: WAITS})
+    process = place.start("kind", **{step: WAITS}, down="""echo down >"$FIFO"; echo gone >>"$CALLS" """)
     assert place.fifo.read_text() == "ready\n"
     process.send_signal(signal.SIGTERM)
+    assert place.fifo.read_text() == "down\n"
     process.communicate(timeout=30)
     assert process.returncode == 143
-    assert place.called()[-2:] == ["undone", "down --cluster kind"]
+    assert place.called()[-3:] == ["undone", "down --cluster kind", "gone"]
     assert ("run --cluster kind" in place.called()) == (step == "run")
 
 
