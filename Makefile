@@ -9,7 +9,7 @@ ARGS ?=
 
 RECORDS := tests/contract/records
 
-.PHONY: gameday test screenshots contract contract-real contract-record contract-docs recording clients realkube realkind parity lint typecheck image lock fuzz bench bench-pods bench-up bench-faultproxy bench-mails weaknesses statistics kills kills-real signals soak clean help
+.PHONY: setup gameday test unit screenshots contract contract-real contract-record contract-docs recording clients realkube realkind kind parity lint typecheck image lock fuzz bench bench-pods bench-up bench-faultproxy bench-mails weaknesses statistics kills kills-real signals soak clean help
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -26,6 +26,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -c 'import importlib.metadata as m; (m.distribution("chaostoolkit-gameday")._path / "top_level.txt").write_text("gameday\n")'
 	@touch $@
 
+setup: $(STAMP) ## the venv in .venv, by hash from requirements.lock; all others set themselves up
+
 gameday: $(STAMP) ## run the game day on the embedded cluster: verdicts, journals, an HTML report
 	@$(BIN)/gameday run $(ARGS)
 
@@ -34,8 +36,7 @@ test: $(STAMP) ## all checks and tests; ARGS='…' for pytest instead of all tes
 ifneq ($(strip $(ARGS)),)
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@echo "unit tests, four at a time"
-	@$(BIN)/python -m pytest --quiet --numprocesses 4 --dist loadfile tests/unit
+	@$(MAKE) --no-print-directory unit
 	@echo "the Kubernetes clients that the contract is read with"
 	@$(MAKE) --no-print-directory --silent clients
 	@echo "contract with Kubernetes, on the embedded cluster"
@@ -45,6 +46,10 @@ else
 	@echo "end to end, whole game days, one after the other"
 	@$(BIN)/python -m pytest --quiet -m alone tests/e2e
 endif
+
+unit: $(STAMP) ## the unit tests
+	@echo "unit tests, four at a time"
+	@$(BIN)/python -m pytest --quiet --numprocesses 4 --dist loadfile tests/unit
 
 screenshots: $(STAMP) ## the pictures of the shop for the README, in docs/screenshots (needs Chromium; nicer with fonts-open-sans and fonts-urw-base35)
 	@GAMEDAY_SCREENSHOTS=docs/screenshots GAMEDAY_TEST_BROWSER=required $(BIN)/python -m pytest --quiet tests/unit/storefront/test_screenshots.py
@@ -78,6 +83,9 @@ realkube: $(STAMP) ## the storefront on the real Kubernetes beside the checkout,
 realkind: $(STAMP) ## a node drained, on the real kind beside the checkout, where there is one (as root; five minutes)
 	@$(BIN)/python -m tests.e2e.realkind # none here is a failure, not so many tests that are skipped
 	@$(BIN)/python -m pytest --quiet -m realkind tests/e2e
+
+kind: $(STAMP) ## a whole game day on the real kind beside the checkout, where there is one (as root; a quarter of an hour); writes docs/kind.md
+	@$(BIN)/python -m tests.bench.kind --output docs/kind.md $(ARGS)
 
 parity: $(STAMP) ## every experiment on the embedded and on the real cluster; writes docs/parity.md (half an hour); ARGS='--sample 1' for some
 	@$(BIN)/python -m tests.e2e.realkube $(BIN)/python -m tests.bench.parity --context realkube $(ARGS)

@@ -158,7 +158,7 @@ def _run(
     """Everything that happens, with the report folder and the signals held."""
     from gameday.cli.consoles import QuietConsole
     from gameday.cli.output import show_results
-    from gameday.report.html import write_report
+    from gameday.report.writing import write_report
     from gameday.runner.folder import ReportFolder
     from gameday.runner.gameday import handle_signals
     from gameday.runner.progress import Progress

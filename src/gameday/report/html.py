@@ -10,27 +10,14 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from gameday.report.chart import draw
-from gameday.report.folder import read_gameday
-from gameday.report.model import build_report
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gameday.report.model import GameDayReport
     from gameday.report.timeline import Timeline
 
-__all__ = ["FILE_NAME", "render", "write_report"]
+__all__ = ["FILE_NAME", "render"]
 
 FILE_NAME = "index.html"
-
-
-def write_report(folder: Path) -> Path:
-    """Write `index.html` into a game day's folder, from what the folder holds; returns its path."""
-    page = folder / FILE_NAME
-    part = folder / f"{FILE_NAME}.part"
-    part.write_text(render(build_report(*read_gameday(folder))), encoding="utf-8")
-    part.replace(page)
-    return page
 
 
 def render(report: GameDayReport) -> str:

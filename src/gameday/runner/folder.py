@@ -82,5 +82,5 @@ class ReportFolder:
             folder = self.path / name
             if name not in ("", ".", "..") and "/" not in name and not folder.is_symlink():
                 shutil.rmtree(folder, ignore_errors=True)
-        for name in (SUMMARY, "index.html"):
+        for name in (SUMMARY, "index.html", "summary.md"):
             (self.path / name).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
-from gameday.report.html import write_report
+from gameday.report.writing import write_report
 
 if TYPE_CHECKING:
     from pathlib import Path
