@@ -64,7 +64,7 @@ class Built:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     """An image built here; it and what the tests make of it are gone at the end, the stand-ins stay."""
-    with realkind._engine():
+    with realkind.engine_up():
         folder = tmp_path_factory.mktemp("images")
         wanted = images({VARIABLE: str(kind_images.images_file(folder))})
         engine = kind_images.engine(folder)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from gameday.cli.allowing import allowing
+from gameday.cli.where import EMBEDDED, KIND, cluster_option, refuse_both
 
 if TYPE_CHECKING:
     from gameday.allowlist import Allowance
@@ -19,8 +20,7 @@ __all__ = ["preflight"]
 
 @click.command()
 @click.argument("experiments", nargs=-1)
-@click.option("--cluster", type=click.Choice(["embedded", "kind"]),
-              help="One of Gameday's own (default: embedded, a private one).")  # fmt: skip
+@cluster_option("One of Gameday's own (default: embedded, a private one).")
 @click.option("--context", help="A cluster of your kubeconfig.")
 @click.option("--namespace", help="The storefront that is there (default: a fresh one for each experiment).")
 @click.option("--image", envvar="GAMEDAY_IMAGE", metavar="NAME",
@@ -39,9 +39,8 @@ def preflight(
     from gameday.runner.plan import Selection
     from gameday.runner.preflight import Request, exit_code, findings, last_line
 
-    if cluster and context:
-        raise click.UsageError("--cluster and --context each name a cluster: choose one")
-    if cluster == "embedded" and namespace:
+    refuse_both(cluster, context)
+    if cluster == EMBEDDED and namespace:
         raise click.UsageError("--cluster embedded is a fresh one, without namespaces yet; say --context gameday-local")
     target = _target(cluster, context, namespace)
     where = _where(cluster, target, named=bool(context or namespace))
@@ -58,7 +57,7 @@ def _where(
     cluster: str | None, target: Target | EnvironmentFailure | None, *, named: bool
 ) -> Literal["embedded", "kind", "named"]:
     """Which sort of cluster is meant."""
-    if cluster == "kind":
+    if cluster == KIND:
         return "kind"
     return "named" if named and not getattr(target, "embedded", False) else "embedded"
 
@@ -66,14 +65,13 @@ def _where(
 def _target(cluster: str | None, context: str | None, namespace: str | None) -> Target | EnvironmentFailure | None:
     """The cluster, None while there is none, or why it does not answer. Raises InvalidRequest for what cannot be."""
     from gameday.runner.errors import EnvironmentFailure, InvalidRequest
-    from gameday.runner.preflight.engines import KIND_CLUSTER
-    from gameday.runner.target import existing
+    from gameday.runner.target import existing, kind_cluster
 
-    if cluster == "kind":
+    if cluster == KIND:
         try:
-            return replace(existing(f"kind-{KIND_CLUSTER}"), namespace=namespace)
+            return replace(kind_cluster(), namespace=namespace)
         except InvalidRequest:
-            return None  # not up, or not in the kubeconfig: the checks of kind say which
+            return None  # not up, or not ours: the checks of kind say which
         except EnvironmentFailure as problem:
             return problem
     if context is None and namespace is None:

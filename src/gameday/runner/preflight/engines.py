@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gameday.runner.errors import EnvironmentFailure
-from gameday.runner.kind.tools import Engine, Kind, find_engine, find_kind
-from gameday.runner.preflight.findings import Finding, lacking, note, ok, refusal
+from gameday.runner.kind.clusters import NAME, find_nodes
+from gameday.runner.kind.state import State
+from gameday.runner.kind.tools import Engine, find_engine, find_kind
+from gameday.runner.preflight.findings import Finding, lacking, not_allowed, note, ok, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gameday.runner.preflight.request import Request
 
-__all__ = ["KIND_CLUSTER", "Room", "check_kind", "judged", "room_of"]
-
-KIND_CLUSTER = "gameday"
-"""The name of the kind cluster that `gameday up --cluster kind` makes."""
+__all__ = ["Room", "check_kind", "judged", "room_of"]
 
 _GIB = 1 << 30
 _LEAST_MEMORY = 1.5 * _GIB
@@ -59,7 +58,7 @@ def check_kind(request: Request) -> Iterator[Finding]:
         return
     yield ok("kind", f"{'.'.join(map(str, kind.version))} ({kind.path})")
     if request.target is None:
-        yield from _check_clusters(kind)
+        yield from _check_cluster(engine)
 
 
 def room_of(info: dict[str, Any]) -> Room:
@@ -121,15 +120,17 @@ def _check_disk(engine: Engine, folder: str) -> Iterator[Finding]:
         yield ok(what, said)
 
 
-def _check_clusters(kind: Kind) -> Iterator[Finding]:
-    """Seen from this machine alone: one that is up, but in no kubeconfig of ours, cannot be looked into."""
+def _check_cluster(engine: Engine) -> Iterator[Finding]:
+    """Whose is the cluster of our name, if there is one that we cannot use yet."""
     try:
-        names = kind.run("get", "clusters").split()
+        there = find_nodes(engine, State.here())
     except EnvironmentFailure as problem:
         yield refusal("kind cluster", problem)
         return
-    if KIND_CLUSTER in names:
-        export = f"kind export kubeconfig --name {KIND_CLUSTER}"
-        yield note("kind cluster", f"{KIND_CLUSTER} is up, but the kubeconfig does not have it", export)
+    if there is None:
+        yield note("kind cluster", f"{NAME} is not up", "gameday up --cluster kind")
+    elif there.ours:
+        yield note("kind cluster", f"{NAME} is not whole", "gameday up --cluster kind makes it anew")
     else:
-        yield note("kind cluster", f"{KIND_CLUSTER} is not up", "gameday up --cluster kind")
+        remove = f"if nobody needs it: kind delete cluster --name {NAME}"
+        yield not_allowed("kind cluster", f"one named {NAME} is here that this gameday did not make", "its own", remove)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from gameday.runner.guardians import guardian
+from gameday.runner.kind.images import images
 from gameday.runner.plan import default_jobs
 from gameday.runner.rendering import Renderer
 
@@ -61,13 +62,22 @@ class Request:
     @cached_property
     def manifests(self) -> list[Manifest]:
         """The objects of one storefront. Raises EnvironmentFailure when they cannot be rendered."""
-        overlay = {"embedded": "embedded", "kind": "kind"}.get(self.cluster, "plain")
-        return Renderer(self.catalogue, overlay=overlay, image=self.image).render()
+        if self.on_this_machine:
+            return Renderer(self.catalogue).render()
+        overlay = "kind" if self.cluster == "kind" else "plain"
+        served = images().replacements()
+        return Renderer(self.catalogue, overlay=overlay, image=self._image, images=served).render()
 
     @cached_property
     def guardian(self) -> list[Manifest]:
         """The guardian's objects. Raises EnvironmentFailure when they cannot be rendered."""
-        return guardian(self.catalogue, self.image)
+        return guardian(self.catalogue, self._image)
+
+    @property
+    def _image(self) -> str | None:
+        """The storefront's image: that of our kind cluster unless another is named."""
+        made = getattr(self.target, "made", None)
+        return self.image or (made.image if made else None)
 
     def calls(self) -> set[str]:
         """The functions that the experiments' methods and rollbacks call."""
