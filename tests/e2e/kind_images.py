@@ -1,6 +1,8 @@
 """Stand-ins for the images that a kind cluster is built from, where none can be pulled: in the real kind's engine.
 
     images_file(folder) -> Path     a file for $GAMEDAY_IMAGES, in `folder`, that names them; makes what is missing
+    environment(folder) -> dict     the above as $GAMEDAY_IMAGES, and where pip finds the packages of the storefront's
+                                    image, downloaded once: beside the real kind no package index is in reach
     engine(folder) -> Engine        that engine, as `gameday.runner.kind` takes it; `folder` is for a program to call it
     remove()                        takes them out of the engine again
 
@@ -21,15 +23,13 @@ from pathlib import Path
 
 import yaml
 
-from gameday.runner.catalogue import find_catalogue
-from gameday.runner.kind.context import BUILD_LOCK, LOCK, context
+from gameday.runner.kind.context import BUILD_LOCK, LOCK
 from gameday.runner.kind.tools import Engine
 from gameday.runner.kind.wheels import download, python_of
 from tests.e2e import realkube, realkube_images
 from tests.e2e.realkind import TOOL
-from tests.e2e.realkube_images import CACHE, PROJECT
 
-__all__ = ["engine", "images_file", "remove"]
+__all__ = ["engine", "environment", "images_file", "remove"]
 
 _PREFIX = "local/gameday-test-"
 _SITE = Path(sysconfig.get_path("purelib"))
@@ -101,24 +101,23 @@ def images_file(folder: Path) -> Path:
         named[one.key] = one.name()
         if not docker.has_image(named[one.key]):
             _build(docker, one)
-    named["wheels"] = str(_wheels(docker, named["python"]))
     file = folder / "images.yaml"
     file.write_text(yaml.safe_dump(named))
     return file
 
 
-def _wheels(docker: Engine, base: str) -> Path:
-    """The packages that the storefront's image is built from, kept beside the other images of these tests."""
-    sources = context(find_catalogue(PROJECT))
-    locks = [sources[lock].decode() for lock in (LOCK, BUILD_LOCK)]
-    folder = CACHE / f"wheels-{hashlib.sha256(''.join([base, *locks]).encode()).hexdigest()[:12]}"
-    if not folder.exists():
-        part = folder.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        CACHE.mkdir(parents=True, exist_ok=True)
-        download(locks, python_of(docker, base), part)
-        part.rename(folder)
-    return folder
+def environment(folder: Path) -> dict[str, str]:
+    """What `gameday` needs in its environment to build the storefront's image beside the real kind."""
+    file = images_file(folder)
+    locks = [(realkube_images.PROJECT / name).read_text() for name in (LOCK, BUILD_LOCK)]
+    base = yaml.safe_load(file.read_text())["python"]
+    packages = realkube_images.CACHE / f"wheels-{hashlib.sha256(''.join([base, *locks]).encode()).hexdigest()[:16]}"
+    if not packages.exists():
+        realkube_images.CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="wheels-", dir=realkube_images.CACHE) as made:
+            download(locks, python_of(engine(folder), base), Path(made) / "whole")
+            (Path(made) / "whole").rename(packages)
+    return {"GAMEDAY_IMAGES": str(file), "PIP_FIND_LINKS": str(packages), "PIP_NO_INDEX": "1"}
 
 
 def remove() -> None:

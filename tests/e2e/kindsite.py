@@ -98,8 +98,7 @@ def site() -> Iterator[Site]:
     """The engine, up, with the images that a cluster needs; whatever is left of gameday's cluster goes at the end."""
     with engine_up(), tempfile.TemporaryDirectory(prefix="gameday-kind-site-") as name:
         folder = Path(name)
-        images = kind_images.images_file(folder)
-        own = {"GAMEDAY_STATE": str(folder / "state"), "GAMEDAY_IMAGES": str(images), "GAMEDAY_NODE_IMAGE": IMAGE}
+        own = {"GAMEDAY_STATE": str(folder / "state"), "GAMEDAY_NODE_IMAGE": IMAGE, **kind_images.environment(folder)}
         kept = {name: value for name, value in os.environ.items() if name not in ("KUBECONFIG", "GITHUB_STEP_SUMMARY")}
         found = Site(folder, {**kept, **own})
         try:

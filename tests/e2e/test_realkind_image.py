@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -80,7 +81,7 @@ def test_two_builds_have_the_same_layers(built: Built, tmp_path: Path) -> None:
         before = os.umask(umask)
         try:
             sources = context(find_catalogue())
-            arguments = image.prepare(built.engine, sources, built.wanted, tmp_path / name.rpartition(":")[2])
+            arguments = image.prepare(built.engine, sources, built.wanted.python, tmp_path / name.rpartition(":")[2])
         finally:
             os.umask(before)
         built.engine.run("build", "--no-cache", "--tag", name, *arguments, timeout_s=300)
@@ -137,3 +138,14 @@ def test_a_base_that_is_nowhere_is_named(built: Built) -> None:
     """In one line, with what to do."""
     with pytest.raises(ToolFailure, match=r"pulling local/gameday-test-none:1 failed: an image cannot be pulled; see"):
         image.build(built.engine, Images("local/gameday-test-none:1"), find_catalogue())
+
+
+def test_make_image_builds_it_where_no_package_index_is_in_reach(built: Built, tmp_path: Path) -> None:
+    """Beside the real kind: pip takes what its own settings name. It says what it made."""
+    asked = {**os.environ, **kind_images.environment(tmp_path)}
+    built.engine.run("image", "rm", "--no-prune", built.name)
+    said = realkind.TOOL("exec", sys.executable, "-m", "gameday.runner.kind.image", timeout_s=300, environment=asked)
+    assert said.startswith(f"{built.name}, also gameday/storefront:dev: ")
+    assert said.endswith(" MB in 3 layers\n")
+    assert built.layers("gameday/storefront:dev") == built.layers(built.name)
+    built.engine.run("image", "rm", "gameday/storefront:dev")

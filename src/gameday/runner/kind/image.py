@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -35,7 +34,7 @@ def build(engine: Engine, wanted: Images, catalogue: Catalogue) -> str:
     name = _called(engine, sources.image(_identity(engine, wanted.python) if wanted.python else ""))
     if not engine.has_image(name):
         with tempfile.TemporaryDirectory(prefix="gameday-image-") as made:
-            arguments = prepare(engine, sources, wanted, Path(made) / "context")
+            arguments = prepare(engine, sources, wanted.python, Path(made) / "context")
             engine.run("build", "--tag", name, *arguments, timeout_s=_BUILD_S, what=f"building {name}")
     return name
 
@@ -52,19 +51,16 @@ def _identity(engine: Engine, base: str) -> str:
     return f"{base} {engine.run('image', 'inspect', '--format', '{{.Id}}', base).strip()}"
 
 
-def prepare(engine: Engine, sources: Context, wanted: Images, folder: Path) -> list[str]:
+def prepare(engine: Engine, sources: Context, base: str | None, folder: Path) -> list[str]:
     """Write all that a build needs to a new folder; returns the arguments of the engine's `build`, but for the name."""
     folder.mkdir()
     sources.write(folder)
     options = ["--build-arg", f"SOURCE_DATE_EPOCH={EPOCH}"]
-    if wanted.python:
-        if wanted.wheels:
-            shutil.copytree(wanted.wheels, folder / WHEELS)
-        else:
-            locks = [sources[lock].decode() for lock in (LOCK, BUILD_LOCK)]
-            wheels.download(locks, wheels.python_of(engine, wanted.python), folder / WHEELS)
+    if base:
+        locks = [sources[lock].decode() for lock in (LOCK, BUILD_LOCK)]
+        wheels.download(locks, wheels.python_of(engine, base), folder / WHEELS)
         make_even(folder)
-        options += ["--build-arg", f"BASE={wanted.python}", "--build-arg", "PIP_NO_INDEX=1", "--network", "none"]
+        options += ["--build-arg", f"BASE={base}", "--build-arg", "PIP_NO_INDEX=1", "--network", "none"]
     return [*options, "--file", str(folder / RECIPE), str(folder)]
 
 

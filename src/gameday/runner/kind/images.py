@@ -3,7 +3,6 @@
     python: local/python:3.11            what the storefront's image is built on; has Python 3.11 to 3.13 and pip
     envoyproxy/envoy: local/envoy:1      instead of the manifests' Envoy
     postgres: local/postgres:18          instead of their PostgreSQL
-    wheels: /srv/wheels                  a folder with the packages of requirements-image.lock, instead of a download
 
 is such a file: for machines that reach no registry, or have a mirror of their own. Each key may be left out.
 """
@@ -33,8 +32,7 @@ VARIABLE = "GAMEDAY_IMAGES"
 _PYTHON = "python"
 _SERVED = ("envoyproxy/envoy", "postgres")
 """Those that serve as they are, as the manifests name them."""
-_WHEELS = "wheels"
-_KEYS = (_PYTHON, *_SERVED, _WHEELS)
+_KEYS = (_PYTHON, *_SERVED)
 _NAME = re.compile(
     r"(?:[A-Za-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:(?:[./]|_{1,2}|-+)[a-z0-9]+)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
@@ -42,14 +40,10 @@ _NAME = re.compile(
 
 @dataclass(frozen=True)
 class Images:
-    """`python`: the base of the storefront's image, None for its recipe's own; `served`: official names and ours.
-
-    `wheels`: where the packages are that a base of one's own needs; None: they are downloaded.
-    """
+    """`python`: the base of the storefront's image, None for its recipe's own; `served`: official names and ours."""
 
     python: str | None = None
     served: tuple[tuple[str, str], ...] = ()
-    wheels: Path | None = None
 
     @property
     def local(self) -> tuple[str, ...]:
@@ -71,13 +65,9 @@ def images(environment: Mapping[str, str] = os.environ) -> Images:
     for key, name in named.items():
         if key not in _KEYS:
             raise InvalidRequest(f"{where}: unknown key {key!r}{did_you_mean(str(key), _KEYS)}")
-        if key == _WHEELS:
-            if not isinstance(name, str) or not Path(name).is_dir():
-                raise InvalidRequest(f"{where}: {key}: {name!r} is no folder, expected one with the image's packages")
-        elif not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise InvalidRequest(f"{where}: {key}: {name!r} is no image's name, expected registry/name:tag")
-    served = tuple((key, named[key]) for key in _SERVED if key in named)
-    return Images(named.get(_PYTHON), served, Path(named[_WHEELS]) if _WHEELS in named else None)
+    return Images(named.get(_PYTHON), tuple((key, named[key]) for key in _SERVED if key in named))
 
 
 def _read(file: Path, where: str) -> dict[Any, Any]:

@@ -99,7 +99,8 @@ def download(locks: Iterable[str], python: Python, folder: Path) -> None:
     """Put the packages of these locks into a folder, each checked by its hash. Raises EnvironmentFailure."""
     folder.mkdir()
     requirements = folder / "requirements.txt"
-    requirements.write_text("".join(wanted(lock, python.markers) for lock in locks))
+    kept = {line for lock in locks for line in wanted(lock, python.markers).splitlines(keepends=True)}
+    requirements.write_text("".join(sorted(kept)))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
     argv = [*pip, "--require-hashes", "--no-deps", *python.pip_options(), "--dest", str(folder)]
     try:
@@ -116,7 +117,7 @@ def _why(problem: ToolFailure) -> str:
         return f"{sys.executable} has no pip to download the image's packages with; add it: python3 -m ensurepip"
     if not said or "No space left on device" in said:
         return str(problem)
-    errors = [line.strip() for line in said.splitlines() if line.startswith("ERROR")]
+    errors = [line.strip() for line in said.splitlines() if "ERROR: " in line]
     last = " ".join((errors or said.split("\n"))[0].split())[:300]
     return (
         "downloading the image's packages failed; see that this machine reaches its package index "
