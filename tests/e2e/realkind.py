@@ -25,7 +25,7 @@ from tests.e2e.realcluster import RealCluster, Tool, main
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["IMAGE", "TOOL", "RealKind", "engine_up", "loaded", "why_not"]
+__all__ = ["IMAGE", "TOOL", "RealKind", "engine_up", "loaded", "routes", "why_not"]
 
 TOOL = Tool("realkind", "real kind")
 IMAGE = os.environ.get("REALKIND_IMAGE") or "kindest/node:v1.20.2"
@@ -69,7 +69,7 @@ def loaded() -> Iterator[RealKind]:
             cluster.run(
                 *("kind", "load", "image-archive", archive, "--name", name, "--nodes", ",".join(workers)), timeout_s=300
             )
-            with _routes(cluster):
+            with routes(cluster):
                 yield cluster
         finally:
             cluster.run("kind", "delete", "cluster", "--name", name)
@@ -89,7 +89,7 @@ def engine_up() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _routes(cluster: RealCluster) -> Iterator[None]:
+def routes(cluster: RealCluster) -> Iterator[None]:
     """Lead Service addresses and each node's pods' to the nodes. Fails when another such cluster has routes there."""
     nodes = json.loads(cluster.kubectl("get", "nodes", "-o", "json"))["items"]
     ways = {node["spec"]["podCIDR"]: _address(node) for node in nodes}
