@@ -9,7 +9,7 @@ ARGS ?=
 
 RECORDS := tests/contract/records
 
-.PHONY: setup gameday test unit screenshots contract contract-real contract-record contract-docs recording clients realkube realkind kind parity lint typecheck image lock fuzz bench bench-pods bench-up bench-faultproxy bench-mails weaknesses statistics kills kills-real signals soak clean help
+.PHONY: setup gameday test unit screenshots contract contract-real contract-record contract-docs recording clients realkube realkind kind kind-interrupts parity lint typecheck image lock fuzz bench bench-pods bench-up bench-faultproxy bench-mails weaknesses statistics kills kills-real signals soak clean help
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -80,12 +80,15 @@ realkube: $(STAMP) ## the storefront on the real Kubernetes beside the checkout,
 	@$(BIN)/python -m tests.e2e.realkube # none here is a failure, not so many tests that are skipped
 	@$(BIN)/python -m pytest --quiet -m realkube tests/e2e
 
-realkind: $(STAMP) ## a node drained, on the real kind beside the checkout, where there is one (as root; five minutes)
+realkind: $(STAMP) ## a node drained, the image, and all that can go wrong with a cluster, on the real kind beside the checkout, where there is one (as root; a quarter of an hour)
 	@$(BIN)/python -m tests.e2e.realkind # none here is a failure, not so many tests that are skipped
-	@$(BIN)/python -m pytest --quiet -m realkind tests/e2e
+	@$(BIN)/python -m pytest --quiet -m realkind $(or $(ARGS),tests/e2e)
 
 kind: $(STAMP) ## a whole game day on the real kind beside the checkout, where there is one (as root; a quarter of an hour); writes docs/kind.md
 	@$(BIN)/python -m tests.bench.kind --output docs/kind.md $(ARGS)
+
+kind-interrupts: $(STAMP) ## `gameday up --cluster kind` interrupted at 10 moments, there (as root; a quarter of an hour); writes docs/kind-interrupts.md
+	@$(BIN)/python -m tests.bench.kind_interrupts --output docs/kind-interrupts.md $(ARGS)
 
 parity: $(STAMP) ## every experiment on the embedded and on the real cluster; writes docs/parity.md (half an hour); ARGS='--sample 1' for some
 	@$(BIN)/python -m tests.e2e.realkube $(BIN)/python -m tests.bench.parity --context realkube $(ARGS)

@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 from tests.bench.noise import EXPERIMENTS, declared, is_caught
 from tests.e2e import realkind
 from tests.e2e.kindsite import Site, site
-from tests.e2e.runs import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CLUSTER = ("--cluster", "kind")
+GAME_DAY = (".ci/game-day", "kind")
+"""What pipelines run."""
 CONTEXT = "kind-gameday"
 WEAKNESSES = {"slow-catalog-falls-back": "no-deadline", "no-gift-alert-without-a-registry": "no-event-join"}
 """By the one experiment that must fail on it."""
@@ -115,9 +116,7 @@ class Day:
     def everything(self) -> str:
         """Every experiment, as CI runs them; each must pass, as on the embedded cluster. The cluster goes with it."""
         report = self.where.folder / "everything"
-        done = self.where.run(
-            *(str(ROOT / ".ci" / "game-day"), "kind", "--report", str(report), *self.only), timeout_s=3000
-        )
+        done = self.where.run(*GAME_DAY, "--report", str(report), *self.only, timeout_s=3000)
         said, names = journals(report), {one.stem for one in EXPERIMENTS if not self.only or one.stem in self.only}
         others = {name: said.get(name, {"verdict": "no journal"}) for name in names}
         unlike = {name: one for name, one in others.items() if one["verdict"] != "passed"}

@@ -42,7 +42,10 @@ def nowhere(tmp_path: Path) -> dict[str, str]:
 def test_help_and_version_are_there() -> None:
     """All commands are listed, with a line each."""
     shown = gameday("--help").stdout
-    assert all(f"\n  {name} " in shown for name in ("run", "up", "status", "logs", "down", "ledger", "revert", "lint"))
+    assert all(
+        f"\n  {name} " in shown
+        for name in ("preflight", "run", "up", "status", "logs", "down", "ledger", "revert", "lint")
+    )
     assert gameday("--version").stdout.startswith("gameday ")
     assert "Usage: gameday run" in gameday("run", "--help").stdout
 
@@ -68,6 +71,19 @@ def test_help_and_version_are_there() -> None:
         (["run", "--nonsense"], "No such option"),
         (["nonsense"], "No such command"),
         (["up", "--port", "99999"], "Invalid value for '--port'"),
+        (["up", "--cluster", "minikube"], "'minikube' is not one of 'embedded', 'kind'"),
+        (["up", "--cluster", "kind", "--port", "6443"], "--port is for --cluster embedded"),
+        (["up", "--nodes", "2"], "--nodes is for --cluster kind"),
+        (["up", "--cluster", "embedded", "--keep"], "--keep is for --cluster kind"),
+        (["up", "--cluster", "kind", "--nodes", "0"], "Invalid value for '--nodes'"),
+        (["up", "--cluster", "kind", "--image", "x", "--kubernetes-version", "1.34.0"], "leave one out"),
+        (["up", "--cluster", "kind", "--kubernetes-version", "1.34"], "all three numbers, such as 1.34.0"),
+        (["run", FIRST, "--cluster", "kind", "--context", "work"], "both name a cluster"),
+        (["run", FIRST, "--cluster", "embedded", "--namespace", "shop"], "which has no storefront"),
+        (["run", FIRST, "--keep"], "--keep is for --cluster kind"),
+        (["status", "--cluster", "kind", "--context", "work"], "both name a cluster"),
+        (["status", "--cluster", "kind"], "start one with 'gameday up --cluster kind'"),
+        (["logs", "web", "--cluster", "embedded"], "no cluster is up here"),
         (["lint", "nope.yaml"], "no such file: nope.yaml"),
         (["lint", "tests/unit/cli"], "no experiment file (*.yaml) in tests/unit/cli"),
         (["run", "tests/unit/cli"], "no experiment file (*.yaml) in tests/unit/cli"),

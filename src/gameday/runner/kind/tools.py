@@ -128,6 +128,7 @@ def _end(process: subprocess.Popen[str], undo: Callable[[], None]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        undo()
 
 
 def _group_lives(leader: int) -> bool:

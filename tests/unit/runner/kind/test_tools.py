@@ -1,0 +1,120 @@
+"""Programs that are run for a kind cluster: what they say, how they are ended, and what their complaints mean."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gameday.runner.kind.complaints import meaning
+from gameday.runner.kind.tools import ToolFailure, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def python(code: str) -> list[str]:
+    """A program of these lines."""
+    return [sys.executable, "-c", code]
+
+
+def test_what_it_says_comes_line_by_line() -> None:
+    """Its stdout is returned; its stderr is heard as it comes."""
+    heard: list[str] = []
+    code = "import sys; print('out'); print('one', file=sys.stderr); print('two', file=sys.stderr)"
+    assert run(python(code), timeout_s=20, heard=heard.append) == "out\n"
+    assert heard == ["one\n", "two\n"]
+
+
+def test_a_failure_is_one_line_with_all_that_was_said() -> None:
+    """The last line that sounds like a failure is in the message."""
+    code = "import sys; print('note', file=sys.stderr); print('ERROR: no such thing', file=sys.stderr); sys.exit(3)"
+    with pytest.raises(ToolFailure, match=r"^trying it failed: ERROR: no such thing$") as raised:
+        run(python(code), timeout_s=20, what="trying it")
+    assert "note" in raised.value.said
+
+
+def test_a_program_that_is_not_there() -> None:
+    """Says so, and which."""
+    with pytest.raises(ToolFailure, match="cannot run /nowhere/kind: No such file or directory"):
+        run(["/nowhere/kind", "version"], timeout_s=20)
+
+
+def test_one_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    """Its child too, though it has not asked for that."""
+    note = tmp_path / "child"
+    child = "import os,sys,time,pathlib; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(1)"
+    start = f"subprocess.Popen([sys.executable, '-c', {child!r}, {str(note)!r}])"
+    code = f"import subprocess,sys,time; {start}; time.sleep(60)"
+    began = time.monotonic()
+    with pytest.raises(ToolFailure, match="not done after 1 s"):
+        run(python(code), timeout_s=1)
+    assert time.monotonic() - began < 30
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), 0)
+
+
+def test_what_it_asked_for_comes_to_its_end_and_is_undone(tmp_path: Path) -> None:
+    """Interrupted: the program ends at once, its child when it is through; only then is nothing left to come."""
+    made, child, program, script = (tmp_path / name for name in ("made", "child.py", "program.py", "script.py"))
+    child.write_text(f"import pathlib, time\ntime.sleep(2)\npathlib.Path({str(made)!r}).touch()\n")
+    program.write_text(
+        f"import subprocess, sys, time\nsubprocess.Popen([sys.executable, {str(child)!r}])\n"
+        "print('begun', file=sys.stderr, flush=True)\ntime.sleep(60)\n"
+    )
+    script.write_text(
+        "import pathlib, sys\n"
+        "from gameday.runner.interrupts import interruptible\n"
+        "from gameday.runner.kind.tools import run\n"
+        f"made, argv = pathlib.Path({str(made)!r}), [sys.executable, {str(program)!r}]\n"
+        "with interruptible():\n"
+        "    run(argv, timeout_s=50, heard=lambda line: print(line, end='', flush=True),\n"
+        "        undo=lambda: made.unlink(missing_ok=True))\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as runner:
+        assert runner.stdout is not None
+        assert runner.stdout.readline() == b"begun\n"
+        runner.send_signal(signal.SIGTERM)
+        _, said = runner.communicate(timeout=40)
+    assert b"Interrupted" in said
+    assert not made.exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("permission denied while trying to connect to the Docker daemon socket at unix:///v/docker.sock", "usermod"),
+        (
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+            "start it",
+        ),
+        ("Cannot connect to Podman. Please verify your connection", "podman machine start"),
+        ("ERROR: write /tmp/x: no space left on device", "the disk is full"),
+        (
+            "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated",
+            "a port is",
+        ),
+        (
+            'ERROR: failed to pull image "kindest/node:v9": dial tcp: lookup r: no such host',
+            "an image cannot be pulled",
+        ),
+    ],
+)
+def test_complaints_are_understood(said: str, advice: str) -> None:
+    """What to do comes first, their own words after it; in one line."""
+    told = meaning(f"some line before\n{said}\nexit status 1\n", "docker")
+    assert advice in told.partition(" (it said: ")[0]
+    assert said[-40:] in told
+    assert "\n" not in told
+
+
+def test_a_complaint_that_nobody_knows_is_passed_on() -> None:
+    """The last line that sounds wrong, or else the last one."""
+    assert meaning("a\nERROR: strange\nhint\n", "docker") == "ERROR: strange"
+    assert meaning("a\nb\n", "docker") == "b"
+    assert meaning("", "docker") == "it said nothing"
