@@ -248,9 +248,12 @@ def _way(named: Target, asked: str) -> str:
     from gameday import reach
     from gameday.runner.errors import InvalidRequest
 
+    kube = named.connect()
+    if asked == "auto" and named.made and reach.nodes_answer(kube):
+        asked = "nodeport"  # a port-forward of every shopper's connections would be most of what such a machine does
     os.environ["GAMEDAY_REACH"] = asked
     try:
-        found = reach.way(named.connect())
+        found = reach.way(kube)
     except reach.ReachError as problem:
         raise InvalidRequest(str(problem)) from problem
     return asked if asked == "nodeport" else found

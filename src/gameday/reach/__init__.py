@@ -10,7 +10,8 @@ Everything that opens a connection to the shop asks here for an address. The way
    ready at that moment.
 
 A URL given for the shop (`GAMEDAY_SHOP_URL`) and a NodePort (`GAMEDAY_REACH=nodeport`) are for the edge alone, and
-only on request: nothing tells that what answers there is this cluster's, until a cart has been found again.
+only on request, or on a kind cluster of our own: nothing tells that what answers there is this cluster's, until a cart
+has been found again.
 """
 
 from gameday.reach.forward import on_trouble
@@ -20,6 +21,7 @@ from gameday.reach.ways import (
     ReachError,
     described,
     is_certain,
+    nodes_answer,
     pod_address,
     service_address,
     service_url,
@@ -33,6 +35,7 @@ __all__ = [
     "ReachError",
     "described",
     "is_certain",
+    "nodes_answer",
     "on_trouble",
     "pod_address",
     "service_address",

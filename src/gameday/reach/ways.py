@@ -20,8 +20,8 @@ from gameday.reach.stream import ReachError, tls_context
 if TYPE_CHECKING:
     from gameday.kube import Kube
 
-__all__ = ["WAYS", "Endpoint", "ReachError", "described", "is_certain", "pod_address", "service_address"]
-__all__ += ["service_url", "shop_url", "way"]
+__all__ = ["WAYS", "Endpoint", "ReachError", "described", "is_certain", "nodes_answer", "pod_address"]
+__all__ += ["service_address", "service_url", "shop_url", "way"]
 
 WAYS = ("auto", "cluster", "nodeport", "port-forward")
 """What `GAMEDAY_REACH` may say."""
@@ -29,6 +29,7 @@ WAYS = ("auto", "cluster", "nodeport", "port-forward")
 EDGE = "edge"
 _TIMEOUT_S = 5.0
 _PROBE_S = 1.0
+_KUBELET_PORT = 10250
 _known: dict[str, str] = {}
 _forwards: dict[str, Forwards] = {}
 _lock = threading.Lock()
@@ -155,6 +156,17 @@ def _is_routed(kube: Kube) -> bool:
             return True
     except (ApiException, HTTPError, OSError, LookupError):
         return False
+
+
+def nodes_answer(kube: Kube) -> bool:
+    """Whether a node's kubelet listens at its address from here, so that a NodePort would be reached there too."""
+    for host in _node_addresses(kube):
+        try:
+            with socket.create_connection((host, _KUBELET_PORT), timeout=_PROBE_S):
+                return True
+        except OSError:
+            continue
+    return False
 
 
 def _node_url(kube: Kube, namespace: str) -> str:

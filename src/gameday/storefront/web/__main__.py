@@ -32,7 +32,7 @@ def build() -> web.Application:
     app = service.application("web", error_page=error_page)
     app.middlewares.extend((refuse_strangers, keep_language))
     peers = {name: settings.peer(name) for name in BACKENDS}
-    app[PEERS] = Peers(peers, retries=settings.switch("WEB_RETRIES"))
+    app[PEERS] = Peers(peers, retries=settings.switch("WEB_RETRIES"), leaving=app[service.DRAINING].is_set)
     app[PATIENCE] = _patience()
     app.cleanup_ctx.append(_open_peers)
     for template in TEMPLATES.list_templates():  # compiled now, not under a shopper's request

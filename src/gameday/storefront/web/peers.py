@@ -5,6 +5,7 @@ Every call is safe to repeat: reads are, and writes carry an idempotency key.
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from gameday.storefront.settings import Address
 REQUIRED_S = 2.0
 ATTEMPTS = 4
 FIRST_PAUSE_S = 0.03
-CONNECT_S = 0.1
+CONNECT_S = 0.06
 WORTH_ANOTHER_TRY = frozenset({502, 503})
 
 
@@ -65,8 +66,15 @@ class Answer:
 class Peers:
     """The services behind the pages."""
 
-    def __init__(self, addresses: dict[str, Address], *, retries: bool) -> None:
+    def __init__(
+        self, addresses: dict[str, Address], *, retries: bool, leaving: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`leaving`: whether this service is about to end. It then asks nobody again who did not even answer the door.
+
+        A whole shop may be going, and visitors would wait for the error page of its last moments.
+        """
         self._addresses = addresses
+        self._leaving = leaving
         self._attempts = ATTEMPTS if retries else 1
         self._budgets = {service: RetryBudget() for service in addresses}
         self._session: aiohttp.ClientSession | None = None
@@ -96,13 +104,14 @@ class Peers:
         for attempt in range(1, self._attempts + 1):
             try:
                 status, body = await self._once(call)
-                trouble = f"status {status}"
+                trouble, silent = f"status {status}", False
             except aiohttp.ClientError as error:
                 status, body, trouble = 502, None, f"{type(error).__name__}: {error}"
+                silent = isinstance(error, aiohttp.ConnectionTimeoutError)
             if status not in WORTH_ANOTHER_TRY:
                 return _answer(call, status, body)
             log("peer-failed", peer=call.service, path=call.path, attempt=attempt, trouble=trouble)
-            if attempt == self._attempts or not budget.spend():
+            if attempt == self._attempts or (silent and self._leaving()) or not budget.spend():
                 break
             pause_s = FIRST_PAUSE_S * 2.5 ** (attempt - 1)
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load, guards nothing
