@@ -26,7 +26,7 @@ def test_a_machine_with_an_engine_and_kind(tmp_path: Path) -> None:
     """Both are found, the engine's room and disk are told, and what is up is nothing that this kubeconfig has."""
     with realkind.engine_up():
         argv = [realkind.TOOL.command, "exec", GAMEDAY, "preflight", "--cluster", "kind"]
-        there = {**os.environ, "KUBECONFIG": str(tmp_path / "none")}
+        there = {**os.environ, "KUBECONFIG": str(tmp_path / "none"), "GAMEDAY_STATE": str(tmp_path / "state")}
         done = subprocess.run(argv, env=there, capture_output=True, text=True, timeout=120, check=False)
     assert done.stderr == ""
     lines = {" ".join(line.split(":", 1)[0].split()[1:]): line for line in done.stdout.splitlines()}

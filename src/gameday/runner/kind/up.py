@@ -83,6 +83,7 @@ def ensure_cluster(site: Site, wanted: Wanted, *, keep: bool, then: Callable[[Ku
             clusters.check(site.state, site.catalogue, wanted)
         site.say("building the storefront's image, unless it is there")
         image = build(engine, site.images, site.catalogue)
+        named = _images(site, image)
         try:
             if made is None:
                 site.say("making the kind cluster, which takes about a minute")
@@ -94,7 +95,7 @@ def ensure_cluster(site: Site, wanted: Wanted, *, keep: bool, then: Callable[[Ku
             kube = clusters.await_nodes(site.state, site.say, timeout_s=site.ready_s)
             there = clusters.find_nodes(engine, site.state)
             assert there is not None
-            clusters.load(kind, there, _images(site, image), site.say)
+            clusters.load(kind, there, named, site.say)
             now = Made(nodes, port, (made.node_image if made else wanted.node_image) or "", image)
             site.state.write(now)
             if then is not None:
