@@ -135,6 +135,11 @@ class Stage:
             cursor = connection.execute(sql.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
+    def price_cents(self, product: str) -> int:
+        """What one costs today: less than on other days, when it is one of the day's deals."""
+        sql = "select coalesce(deal_cents, price_cents) from products left join deals on product_id = id where id = %s"
+        return int(self.query(sql, product)[0][0])
+
     def await_ready(self, process: Process) -> None:
         """Wait until a service says that it is ready; fail with its log when it does not."""
         until = time.monotonic() + START_S

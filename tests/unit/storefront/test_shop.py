@@ -77,7 +77,7 @@ def test_checkout_is_idempotent(stage: Stage) -> None:
     assert (first.status, second.status, other.status) == (201, 200, 409)
     assert first.json == second.json
     assert first.json["status"] == "confirmed"
-    assert first.json["total_cents"] == 2 * stage.query("select price_cents from products where id = 'p001'")[0][0]
+    assert first.json["total_cents"] == 2 * stage.price_cents("p001")
 
 
 def test_simultaneous_checkouts_with_one_key_make_one_order(stage: Stage) -> None:

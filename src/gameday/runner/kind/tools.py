@@ -132,11 +132,19 @@ def _end(process: subprocess.Popen[str], undo: Callable[[], None]) -> None:
 
 
 def _group_lives(leader: int) -> bool:
+    """Whether a process of that group runs; one that has ended, and that nobody has waited for yet, does not."""
     try:
         os.killpg(leader, 0)
     except ProcessLookupError:
         return False
-    return True
+    if not Path("/proc/self/stat").exists():
+        return True
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            state, _parent, group, *_ = stat.read_text().rpartition(")")[2].split()
+            if int(group) == leader and state not in "ZX":
+                return True
+    return False
 
 
 @dataclass(frozen=True)
