@@ -141,6 +141,10 @@ signals: $(STAMP) ## runs that are interrupted at 50 points; writes docs/signals
 soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (hours); weaknesses, kills, signals and, where there is a real cluster (as root), parity and kills there
 	@$(BIN)/python -m tests.bench.noise $(ARGS)
 	@$(MAKE) --no-print-directory weaknesses kills signals ARGS=
+	@why=$$($(BIN)/python -m tests.e2e.realkind 2>&1); case $$? in \
+	0) $(MAKE) --no-print-directory kind kind-interrupts realkind ARGS=;; \
+	2) echo "SKIPPED: the real kind: $$why";; \
+	*) echo "$$why"; exit 1;; esac
 	@why=$$($(BIN)/python -m tests.e2e.realkube 2>&1); case $$? in \
 	0) $(MAKE) --no-print-directory parity kills-real ARGS=;; \
 	2) echo "SKIPPED: parity and kills there, docs/parity.md and docs/kills-real.md stay as they were: $$why";; \
