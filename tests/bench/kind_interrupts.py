@@ -68,7 +68,11 @@ def interrupt(where: Site, number: signal.Signals, after_s: float) -> Trial:
             ended = time.monotonic()
             out, said = up.communicate(timeout=ORPHAN_S)
     steps = [line.split(" s  ", 1)[1] for line in said.splitlines() if " s  " in line]
-    at = next((one for one in reversed(steps) if not one.startswith("taking down")), "its start") if not out else "done"
+    at = (
+        next((one for one in reversed(steps) if not one.startswith(("taking down", "nothing of"))), "its start")
+        if not out
+        else "done"
+    )
     return Trial(number, after_s, at, up.returncode, time.monotonic() - ended, len(where.nodes()))
 
 

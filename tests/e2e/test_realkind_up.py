@@ -151,7 +151,7 @@ def test_an_interrupted_up_takes_down_what_it_made(nothing: Site, number: int, c
         os.kill(up.pid, number)
         _, said = up.communicate(timeout=60)
     assert up.returncode == code, said
-    assert "taking down what was made" in said
+    assert "nothing of the kind cluster is left" in said
     assert nothing.nodes() == []
 
 
@@ -187,3 +187,23 @@ def test_somebody_elses_kubeconfig(nothing: Site, tmp_path: Path) -> None:
     line(nothing.but(KUBECONFIG=str(theirs)).gameday("run", "--namespace", "shop"), 2, "--context work")
     line(nothing.but(KUBECONFIG=str(broken)).gameday("run", "--namespace", "shop"), 2, str(broken))
     line(nothing.gameday("status", "--cluster", "kind"), 2, "gameday up --cluster kind")
+
+
+def test_a_cluster_that_somebody_makes_meanwhile_is_left_alone(nothing: Site) -> None:
+    """While our image is built, or our node's is looked for, somebody takes the name: we fail, and theirs stays."""
+    config = str(nothing.folder / "meanwhile")
+    made = ["kind", "create", "cluster", "--name", NAME, "--image", IMAGE, "--kubeconfig", config]
+    wrapper = nothing.folder / "meanwhile-bin"
+    real = programs(wrapper, kind="").split(":")[0]
+    kind = Path(os.environ.get("REALKIND_STATE", "/var/tmp/realkind")) / "bin" / "kind"
+    # Theirs comes between our look and our own `kind create`: made by hand at the very moment that ours is called.
+    (Path(real) / "kind").write_text(
+        f'#!/bin/sh\n[ "$1" != create ] || {kind} {" ".join(made[1:])} >/dev/null 2>&1\nexec {kind} "$@"\n'
+    )
+    (Path(real) / "kind").chmod(0o755)
+    try:
+        done = nothing.run("env", f"PATH={real}:/usr/sbin:/usr/bin:/sbin:/bin", GAMEDAY, *UP, timeout_s=400)
+        line(done, 5, "already exist for a cluster with the name")
+        assert nothing.nodes() == [f"{NAME}-control-plane"]
+    finally:
+        nothing.run("kind", "delete", "cluster", "--name", NAME, "--kubeconfig", config)

@@ -71,10 +71,9 @@ class Nodes:
 
 def find_nodes(engine: Engine, state: State) -> Nodes | None:
     """The cluster of our name, by its containers, however far it has come; None when there is none."""
-    ids = _containers(engine)
-    if not ids:
+    found = _inspected(engine)
+    if not found:
         return None
-    found: list[dict[str, Any]] = json.loads(engine.run("inspect", *ids))
     roles = {str(one["Name"]).lstrip("/"): one["Config"]["Labels"].get(_ROLE) for one in found}
     workers = tuple(sorted(name for name, role in roles.items() if role == "worker"))
     return Nodes(
@@ -85,8 +84,11 @@ def find_nodes(engine: Engine, state: State) -> Nodes | None:
     )
 
 
-def _containers(engine: Engine) -> list[str]:
-    return engine.run("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={NAME}").split()
+def _inspected(engine: Engine) -> list[dict[str, Any]]:
+    """What the engine knows of each container of a cluster of our name."""
+    ids = engine.run("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={NAME}").split()
+    found: list[dict[str, Any]] = json.loads(engine.run("inspect", *ids)) if ids else []
+    return found
 
 
 def _bears_mark(container: dict[str, Any], state: State) -> bool:
@@ -125,7 +127,7 @@ def create(
         kind.run(
             "create", "cluster", *named, *image,
             timeout_s=_CREATE_S, what="kind create cluster", heard=lambda line: _pass_on(line, heard), held=(lock,),
-            undo=(lambda: None) if keep else (lambda: _remove(kind.engine)),
+            undo=(lambda: None) if keep else (lambda: _remove(kind.engine, state)),
         )  # fmt: skip
     return nodes, port
 
@@ -246,11 +248,11 @@ def _not_ready(node: dict[str, Any]) -> str | None:
     )
 
 
-def _remove(engine: Engine) -> None:
-    """Take away the nodes that there are by now."""
+def _remove(engine: Engine, state: State) -> None:
+    """Take away the nodes of ours that there are by now."""
     with contextlib.suppress(ToolFailure):  # whoever deletes the cluster after this says what cannot be
-        if ids := _containers(engine):
-            engine.run("rm", "--force", "--volumes", *ids)
+        if ours := [str(one["Id"]) for one in _inspected(engine) if _bears_mark(one, state)]:
+            engine.run("rm", "--force", "--volumes", *ours)
 
 
 def delete(kind: Kind, state: State, *, lock: int) -> None:

@@ -142,10 +142,17 @@ def _images(site: Site, image: str) -> list[str]:
 
 
 def _clear_up(kind: Kind, site: Site, lock: int) -> None:
+    """Take down what was made, if anything was: somebody else may have made one of that name meanwhile."""
     with undisturbed():
-        site.say("taking down what was made of the kind cluster")
         try:
-            clusters.delete(kind, site.state, lock=lock)
+            there = clusters.find_nodes(kind.engine, site.state)
+            if there is not None and not there.ours:
+                return
+            if there is not None:
+                site.say("taking down what was made of the kind cluster")
+                clusters.delete(kind, site.state, lock=lock)
+            site.state.forget()
+            site.say("nothing of the kind cluster is left")
         except GamedayError as problem:  # what ended us is told anyway
             site.say(f"it could not be taken down: {problem}; say 'gameday down --cluster kind'")
 
