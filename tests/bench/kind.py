@@ -3,9 +3,9 @@
     python -m tests.bench.kind [--output docs/kind.md] [--only NAME…]
 
 `gameday up --cluster kind`; the same again; two weaknesses, which must be caught; a run that is killed and leaves
-nothing; every experiment, by `.ci/game-day kind`, with the verdicts that the embedded cluster gives; and `down`, after
-which nothing is left. The user's own kubeconfig must be what it was, byte for byte. Exits with 1 at the first step that
-is not as it must be.
+nothing; every experiment, with the verdicts that the embedded cluster gives; one by `.ci/game-day kind`, as pipelines run
+it, with `down`, after which nothing is left. The user's own kubeconfig must be what it was, byte for byte. Exits with 1
+at the first step that is not as it must be.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ GAME_DAY = (".ci/game-day", "kind")
 CONTEXT = "kind-gameday"
 WEAKNESSES = {"slow-catalog-falls-back": "no-deadline", "no-gift-alert-without-a-registry": "no-event-join"}
 """By the one experiment that must fail on it."""
+PIPELINE = "slow-catalog-falls-back"
+TURNS = 3
+"""So often an experiment is run that is inconclusive: three nodes and a shop are much for two processors."""
 KILLED = "friendly-page-when-every-backend-is-dead"
 IN_FORCE = {"experiment": KILLED, "turn": 0, "what": "PATCH .*/deployments/", "number": 2, "when": "answered"}
 OWN = """apiVersion: v1
@@ -114,19 +117,34 @@ class Day:
         return str(seen["said"])
 
     def everything(self) -> str:
-        """Every experiment, as CI runs them; each must pass, as on the embedded cluster. The cluster goes with it."""
-        report = self.where.folder / "everything"
-        done = self.where.run(*GAME_DAY, "--report", str(report), *self.only, timeout_s=3000)
-        said, names = journals(report), {one.stem for one in EXPERIMENTS if not self.only or one.stem in self.only}
-        others = {name: said.get(name, {"verdict": "no journal"}) for name in names}
-        unlike = {name: one for name, one in others.items() if one["verdict"] != "passed"}
-        if unlike or done.returncode != 0:
-            raise NotAsItMustBe(
-                f"exit {done.returncode}; "
-                + "; ".join(f"{name}: {one['verdict']}: {one.get('reason')}" for name, one in unlike.items())
-                + f"; it said: {(done.stdout + done.stderr)[-3000:]}"
-            )
-        return f"{len(names)} of {len(names)} passed"
+        """Every experiment; each must pass, as on the embedded cluster. One that could not be told is run again."""
+        names = [one.stem for one in EXPERIMENTS if not self.only or one.stem in self.only]
+        left, again = names, []
+        for turn in range(TURNS):
+            report = self.where.folder / f"everything-{turn}"
+            self.where.gameday("run", *CLUSTER, *left, "--report", str(report), timeout_s=3000)
+            said = journals(report)
+            others = {name: said.get(name, {"verdict": "no journal"}) for name in left}
+            left = [name for name, one in others.items() if one["verdict"] == "inconclusive"]
+            again += [f"{name} ({others[name]['reason']})" for name in left]
+            if wrong := {n: one for n, one in others.items() if one["verdict"] not in ("passed", "inconclusive")}:
+                raise NotAsItMustBe(
+                    "; ".join(f"{n}: {one['verdict']}: {one.get('reason')}" for n, one in wrong.items())
+                )
+            if not left:
+                break
+        else:
+            raise NotAsItMustBe(f"cannot be told on this machine, {TURNS} times: {'; '.join(again)}")
+        return f"{len(names)} of {len(names)} passed" + (f"; run again: {'; '.join(again)}" if again else " at once")
+
+    def pipeline(self) -> str:
+        """As pipelines do it: preflight, up, run, down. What is up is used, and goes with it."""
+        report = self.where.folder / "pipeline"
+        done = self.where.run(*GAME_DAY, "--report", str(report), "--", PIPELINE, timeout_s=900)
+        verdicts = {name: one["verdict"] for name, one in journals(report).items()}
+        if done.returncode != 0 or verdicts != {PIPELINE: "passed"}:
+            raise NotAsItMustBe(f"exit {done.returncode}, {verdicts}: {(done.stdout + done.stderr)[-3000:]}")
+        return f"{PIPELINE} passed"
 
     def nothing_left(self) -> str:
         """No container, no volume, no state; and `down` once more is fine."""
@@ -180,7 +198,8 @@ def main() -> int:
             "up once more": day.up_again,
             "two weaknesses": day.weaknesses,
             "a run is killed": day.killed,
-            "every experiment, and down": day.everything,
+            "every experiment": day.everything,
+            "`.ci/game-day kind`, and down": day.pipeline,
             "nothing is left": day.nothing_left,
             "the user's own kubeconfig": lambda: as_it_was(own),
         }

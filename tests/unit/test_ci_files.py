@@ -201,7 +201,7 @@ def test_a_pipeline_s_game_days_are_on_the_clusters_that_the_script_knows() -> N
 
 
 def test_a_game_day_on_each_cluster_of_a_pipeline_is_run_here() -> None:
-    """By the same script: with fewer experiments on the embedded cluster, with all on kind, in `make kind`."""
+    """By the same script, with fewer experiments; on kind in `make kind`, which runs all of them there, too."""
     assert ["make", "kind"] in run_here()
     assert {command[1] for command in [*run_here(), list(GAME_DAY)] if command[0] == ".ci/game-day"} == {
         "embedded",

@@ -18,7 +18,7 @@ from gameday.load.shoppers import Surge
 __all__ = ["flash_crowd", "observe"]
 
 FLASH_CROWD = "flash-crowd"
-_PROOF_S = 1.0
+_PROOF_S = 2.0
 """The crowd is in force once it has come for so long, in time."""
 _KEPT = 0.9
 """Of the visits that were due at least this share must have been let in in time."""
