@@ -3,9 +3,9 @@
     python -m tests.bench.kind [--output docs/kind.md] [--only NAME…]
 
 `gameday up --cluster kind`; the same again; two weaknesses, which must be caught; a run that is killed and leaves
-nothing; every experiment, with the verdicts that the embedded cluster gives; one by `.ci/game-day kind`, as pipelines run
-it, with `down`, after which nothing is left. The user's own kubeconfig must be what it was, byte for byte. Exits with 1
-at the first step that is not as it must be.
+nothing; every experiment, with the verdicts that the embedded cluster gives; one by `.ci/game-day kind`, as pipelines
+run it, with `down`, after which nothing is left. The user's own kubeconfig must be what it was, byte for byte. Exits
+with 1 at the first step that is not as it must be.
 """
 
 from __future__ import annotations
