@@ -18,7 +18,7 @@ from tests.e2e.runs import GAMEDAY, ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["DOWN", "NAME", "UP", "Site", "line", "site"]
+__all__ = ["DOWN", "NAME", "UP", "Site", "line", "programs", "site"]
 
 UP = ("up", "--cluster", "kind")
 DOWN = ("down", "--cluster", "kind")
@@ -116,3 +116,16 @@ def line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> str:
     for word in words:
         assert word in told[0], told[0]
     return told[0]
+
+
+def programs(folder: Path, **scripts: str) -> str:
+    """A PATH with the engine's docker and kind, but for those that `scripts` replace ("" leaves one out)."""
+    folder.mkdir()
+    real = Path(os.environ.get("REALKIND_STATE", "/var/tmp/realkind")) / "bin"
+    for name in ("docker", "kind"):
+        if name not in scripts:
+            (folder / name).symlink_to(real / name)
+        elif scripts[name]:
+            (folder / name).write_text(scripts[name])
+            (folder / name).chmod(0o755)
+    return f"{folder}:/usr/sbin:/sbin"

@@ -6,20 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gameday.ledger.calls import wait_until
 from tests.e2e import realkind
-from tests.e2e.kindsite import DOWN, NAME, UP, Site, line, site
-from tests.e2e.realkind import IMAGE
+from tests.e2e.kindsite import DOWN, UP, Site, line, programs, site
 from tests.e2e.runs import GAMEDAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.e2e.nobody import Nobody
 
@@ -44,19 +42,6 @@ def nothing(where: Site) -> Iterator[Site]:
     where.gameday(*DOWN)
     yield where
     assert where.nodes() == []
-
-
-def programs(folder: Path, **scripts: str) -> str:
-    """A PATH with the engine's docker and kind, but for those that `scripts` replace ("" leaves one out)."""
-    folder.mkdir()
-    real = Path(os.environ.get("REALKIND_STATE", "/var/tmp/realkind")) / "bin"
-    for name in ("docker", "kind"):
-        if name not in scripts:
-            (folder / name).symlink_to(real / name)
-        elif scripts[name]:
-            (folder / name).write_text(scripts[name])
-            (folder / name).chmod(0o755)
-    return f"{folder}:/usr/sbin:/sbin"
 
 
 def test_no_engine(nothing: Site, tmp_path: Path) -> None:
@@ -125,24 +110,6 @@ def test_no_network_for_the_images_base(nothing: Site) -> None:
     line(done, 5, "an image cannot be pulled", "GAMEDAY_IMAGES")
 
 
-def test_a_cluster_of_that_name_made_by_hand(where: Site) -> None:
-    """Is left alone, by `up` and by `down`."""
-    where.gameday(*DOWN)
-    config = str(where.folder / "by-hand")
-    made = where.run(
-        *("kind", "create", "cluster", "--name", NAME, "--image", IMAGE, "--kubeconfig", config), timeout_s=300
-    )
-    assert made.returncode == 0, made.stderr
-    try:
-        before = where.docker("ps", "--quiet", "--no-trunc")
-        for words in (UP, DOWN):
-            line(where.gameday(*words), 2, "did not make", "left alone", "kind delete cluster --name gameday")
-        assert where.docker("ps", "--quiet", "--no-trunc") == before
-        line(where.gameday("run", "--cluster", "kind", "--only", "slow-*"), 2, "did not make")
-    finally:
-        where.run("kind", "delete", "cluster", "--name", NAME, "--kubeconfig", config)
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_up_takes_down_what_it_made(nothing: Site, number: int, code: int) -> None:
     """As soon as there is a node."""
@@ -152,19 +119,6 @@ def test_an_interrupted_up_takes_down_what_it_made(nothing: Site, number: int, c
         _, said = up.communicate(timeout=60)
     assert up.returncode == code, said
     assert "nothing of the kind cluster is left" in said
-    assert nothing.nodes() == []
-
-
-def test_a_second_copy_waits_for_nobody(nothing: Site) -> None:
-    """While one makes the cluster another is refused; a kind that outlives its gameday counts."""
-    with nothing.start(*UP, stderr=subprocess.PIPE) as up:
-        assert wait_until(lambda: bool(nothing.nodes()), 60)
-        line(nothing.gameday(*DOWN), 2, "another gameday makes or ends the kind cluster")
-        up.kill()
-        up.communicate()
-    line(nothing.gameday(*UP), 2, "a kind that it began still does")
-    began = time.monotonic()
-    assert wait_until(lambda: nothing.gameday(*DOWN).returncode == 0, 180), time.monotonic() - began
     assert nothing.nodes() == []
 
 
@@ -187,23 +141,3 @@ def test_somebody_elses_kubeconfig(nothing: Site, tmp_path: Path) -> None:
     line(nothing.but(KUBECONFIG=str(theirs)).gameday("run", "--namespace", "shop"), 2, "--context work")
     line(nothing.but(KUBECONFIG=str(broken)).gameday("run", "--namespace", "shop"), 2, str(broken))
     line(nothing.gameday("status", "--cluster", "kind"), 2, "gameday up --cluster kind")
-
-
-def test_a_cluster_that_somebody_makes_meanwhile_is_left_alone(nothing: Site) -> None:
-    """While our image is built, or our node's is looked for, somebody takes the name: we fail, and theirs stays."""
-    config = str(nothing.folder / "meanwhile")
-    made = ["kind", "create", "cluster", "--name", NAME, "--image", IMAGE, "--kubeconfig", config]
-    wrapper = nothing.folder / "meanwhile-bin"
-    real = programs(wrapper, kind="").split(":")[0]
-    kind = Path(os.environ.get("REALKIND_STATE", "/var/tmp/realkind")) / "bin" / "kind"
-    # Theirs comes between our look and our own `kind create`: made by hand at the very moment that ours is called.
-    (Path(real) / "kind").write_text(
-        f'#!/bin/sh\n[ "$1" != create ] || {kind} {" ".join(made[1:])} >/dev/null 2>&1\nexec {kind} "$@"\n'
-    )
-    (Path(real) / "kind").chmod(0o755)
-    try:
-        done = nothing.run("env", f"PATH={real}:/usr/sbin:/usr/bin:/sbin:/bin", GAMEDAY, *UP, timeout_s=400)
-        line(done, 5, "already exist for a cluster with the name")
-        assert nothing.nodes() == [f"{NAME}-control-plane"]
-    finally:
-        nothing.run("kind", "delete", "cluster", "--name", NAME, "--kubeconfig", config)
