@@ -134,6 +134,8 @@ def main() -> int:
         print(f"seed {options.seed}; a whole up: {whole_s:.0f} s", flush=True)
         for turn in range(options.moments):
             assert wait_until(lambda: is_free(where), ORPHAN_S), "a kind that was left alone does not end"
+            if (where.state / "made.json").exists():  # it is whole: the next would find nothing to do
+                down(where)
             trials.append(interrupt(where, SIGNALS[turn % len(SIGNALS)], rng.uniform(0, whole_s)))
             print(trials[-1].row(), trials[-1].wrong, flush=True)
         assert wait_until(lambda: is_free(where), ORPHAN_S), "a kind that was left alone does not end"
