@@ -66,7 +66,7 @@ def lose_an_image(cluster: Site) -> None:
 
 
 def test_an_image_that_cannot_be_loaded(whole: Site) -> None:
-    """A node has lost the program that takes images in. (Without its containerd it would not even be ready.)"""
+    """A node has lost the program that takes images in; without its containerd it would not even be ready."""
     lose_an_image(whole)
     place = whole.docker("exec", f"{NAME}-worker", "sh", "-c", "command -v ctr").strip()
     whole.docker("exec", f"{NAME}-worker", "mv", place, f"{place}.away")
