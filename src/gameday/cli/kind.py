@@ -66,7 +66,7 @@ def down() -> int:
 @contextlib.contextmanager
 def for_a_run(*, keep: bool) -> Iterator[Target]:
     """The kind cluster that is up, or one that is made for the run and deleted after it, unless that is to be kept."""
-    from gameday.runner.interrupts import interruptible
+    from gameday.runner.interrupts import interruptible, undisturbed
     from gameday.runner.kind.clusters import Wanted
     from gameday.runner.kind.up import ensure_cluster, take_down
     from gameday.runner.target import kind_cluster
@@ -80,7 +80,8 @@ def for_a_run(*, keep: bool) -> Iterator[Target]:
         yield kind_cluster()
     finally:
         if made and not keep:
-            take_down(site.state, site.say)
+            with undisturbed():  # from its first step on: a signal now would leave the cluster behind
+                take_down(site.state, site.say)
 
 
 def node_image(image: str | None, version: str | None) -> str | None:
