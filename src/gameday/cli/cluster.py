@@ -24,7 +24,7 @@ _HTTP_PORT = 8080
 _GUARDIAN_READY_S = 60.0
 
 
-_FOR = {"embedded": ("port",), "kind": ("nodes", "shop_port", "kubernetes_version", "image", "timeout", "keep")}
+_FOR = {EMBEDDED: ("port",), KIND: ("nodes", "shop_port", "kubernetes_version", "image", "timeout", "keep")}
 """Which options of `up` are about one sort of cluster alone."""
 
 

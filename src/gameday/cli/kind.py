@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shlex
 import time
@@ -86,8 +87,6 @@ def for_a_run(*, keep: bool) -> Iterator[Target]:
 
 def node_image(image: str | None, version: str | None) -> str | None:
     """The nodes' image, from the options that can say it; None for kind's own. Raises UsageError."""
-    import os
-
     if image and version:
         raise click.UsageError("--image and --kubernetes-version both choose the nodes' image: leave one out")
     if version is not None:

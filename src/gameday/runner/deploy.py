@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gameday.kube import Kube
 
 __all__ = [
+    "POD_SECURITY",
     "UP",
     "StopAskedError",
     "apply",
@@ -36,7 +37,7 @@ __all__ = [
 UP = "up"
 """In place of a run's id: the storefront of `gameday up`, which is meant to stay."""
 _POLL_S = 0.1
-_POD_SECURITY = "pod-security.kubernetes.io/enforce"
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
 """Clusters from 1.25 on (1.23 by default) refuse pods in it that do not keep to that standard."""
 _KINDS = {  # kind: (which API of the client, how its methods spell it)
     "ConfigMap": ("core", "config_map"),
@@ -55,7 +56,7 @@ class StopAskedError(Exception):
 
 def create_namespace(kube: Kube, name: str, run_id: str) -> None:
     """Make a namespace that takes part in experiments and says which run made it (`up` is none: it stays)."""
-    labels = {ALLOWED_LABEL: "true", RUN_LABEL: run_id, _POD_SECURITY: "restricted"}
+    labels = {ALLOWED_LABEL: "true", RUN_LABEL: run_id, POD_SECURITY: "restricted"}
     meta: dict[str, Any] = {"name": name, "labels": labels}
     if run_id != UP:
         meta["annotations"] = {RUNNER_ANNOTATION: this_runner()}

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
 __all__ = ["Interrupted", "interruptible", "undisturbed"]
 
@@ -27,24 +28,21 @@ def _raise(number: int, _frame: Any) -> NoReturn:
     raise Interrupted(number)
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible() -> AbstractContextManager[None]:
     """Every signal that asks for an end raises Interrupted; one that our parent has ignored stays so."""
-    heard = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-    old = {number: signal.signal(number, _raise) for number in heard}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+    return _handled(_raise, [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN])
+
+
+def undisturbed() -> AbstractContextManager[None]:
+    """None of these signals is heard."""
+    return _handled(signal.SIG_IGN, _SIGNALS)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """None of these signals is heard."""
-    old = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+def _handled(handler: Any, numbers: Iterable[signal.Signals]) -> Iterator[None]:
+    old = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+        for number, before in old.items():
+            signal.signal(number, before)

@@ -18,7 +18,7 @@ from gameday.runner.errors import InvalidRequest
 if TYPE_CHECKING:
     from gameday.runner.catalogue import Catalogue
 
-__all__ = ["Planned", "Selection", "default_deadline_s", "default_jobs", "lint_all", "plan"]
+__all__ = ["Planned", "Selection", "default_deadline_s", "default_jobs", "lint_all", "plan", "processors"]
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,12 @@ class Planned:
 
 def default_jobs(planned: int) -> int:
     """How many storefronts stand side by side unless told otherwise: one a CPU, none without work."""
-    return max(
-        1, min(planned, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    )
+    return max(1, min(planned, processors()))
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_deadline_s(planned: int, jobs: int, *, embedded: bool = True) -> float:

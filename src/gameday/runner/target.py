@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from gameday.cluster import Running
     from gameday.runner.kind.state import Made
 
-__all__ = ["LOCAL", "Target", "check_namespace", "existing", "existing_for_run", "in_namespace"]
+__all__ = [
+    "LOCAL",
+    "PROCESSORS_A_STOREFRONT",
+    "Target",
+    "check_namespace",
+    "existing",
+    "existing_for_run",
+    "in_namespace",
+]
 __all__ += ["kind_cluster", "local", "private"]
 
 LOCAL = "local"
@@ -28,7 +36,7 @@ LOCAL = "local"
 
 _PREFIX = "gameday-"
 _KIND = "kind-"
-_PROCESSORS_A_STOREFRONT = 2.0
+PROCESSORS_A_STOREFRONT = 2.0
 """A storefront under shoppers uses about one, and what Kubernetes itself does for it another."""
 
 
@@ -62,7 +70,7 @@ class Target:
         each = [_processors((node.status.allocatable or {}).get("cpu", "0")) for node in nodes]
         # The nodes of a kind cluster are containers on one machine, and each counts all of it.
         processors = max(each, default=0.0) if self.context.startswith(_KIND) else sum(each)
-        return max(1, int(processors / _PROCESSORS_A_STOREFRONT))
+        return max(1, int(processors / PROCESSORS_A_STOREFRONT))
 
     def connect(self) -> Kube:
         """A connection of one's own (a thread should not share one that is busy)."""

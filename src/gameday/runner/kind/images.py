@@ -45,11 +45,6 @@ class Images:
     python: str | None = None
     served: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def local(self) -> tuple[str, ...]:
-        """The images that serve in place of the official ones, by name: a cluster may be unable to pull them."""
-        return tuple(name for _, name in self.served)
-
     def replacements(self) -> list[dict[str, str]]:
         """What kustomize takes as `images:` to put them in the official ones' place."""
         return [{"name": official, **split_image(name)} for official, name in self.served]

@@ -88,8 +88,6 @@ class State:
                     "another gameday makes or ends the kind cluster just now, or a kind that it began still does: "
                     "wait for its end, a minute or two, and say this again"
                 ) from problem
-            os.ftruncate(lock, 0)
-            os.write(lock, f"{os.getpid()}\n".encode())
             yield lock
         finally:
             os.close(lock)

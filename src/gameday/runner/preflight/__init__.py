@@ -6,6 +6,7 @@ Each check yields findings; they come as they are made, so that a slow cluster d
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from gameday.ledger.calls import said
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "Request", "exit_code", "findings", "last_line"]
 
-_FORBIDDEN = 403
 _OF_CLUSTER = {
     "Kubernetes": clusters.check_version,
     "APIs": clusters.check_apis,
@@ -84,7 +84,7 @@ def _asked(what: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Findin
     except GamedayError as problem:
         yield refusal(what, problem)
     except UNREACHABLE as problem:
-        if getattr(problem, "status", None) == _FORBIDDEN:
+        if getattr(problem, "status", None) == HTTPStatus.FORBIDDEN:
             yield note(what, f"cannot be told: {said(problem)}")
         else:
             yield lacking(what, said(problem), "an answer of the cluster", "try again; see that its API server is well")

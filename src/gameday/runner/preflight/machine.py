@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gameday.cluster import state_root
 from gameday.runner.errors import EnvironmentFailure
+from gameday.runner.plan import processors
 from gameday.runner.preflight.findings import Finding, lacking, note, ok, refusal
 from gameday.runner.prerequisites import check_machine
 from gameday.runner.rendering import kubectl
@@ -65,14 +66,14 @@ def check_state_folder(_request: Request) -> Iterator[Finding]:
 
 def check_memory(request: Request) -> Iterator[Finding]:
     """Enough for one storefront is needed, enough for all that would stand side by side is wanted."""
-    yield memory(available_mib(), default_processors(), request.storefronts)
+    yield memory(available_mib(), processors(), request.storefronts)
 
 
-def memory(free_mib: int | None, processors: int, storefronts: int) -> Finding:
+def memory(free_mib: int | None, cores: int, storefronts: int) -> Finding:
     """What that much free memory means for so many storefronts side by side. Pure."""
     if free_mib is None:
         return note("memory", "this system does not say how much is free")
-    said = f"{processors} processors, {free_mib} MiB free; a storefront takes about {STOREFRONT_MIB} MiB"
+    said = f"{cores} processors, {free_mib} MiB free; a storefront takes about {STOREFRONT_MIB} MiB"
     if free_mib < STOREFRONT_MIB:
         see = "end what takes it: ps aux --sort=-rss | head"
         return lacking("memory", f"{free_mib} MiB free", f"{STOREFRONT_MIB} MiB for a storefront", see)
@@ -91,11 +92,6 @@ def check_busy(_request: Request) -> Iterator[Finding]:
         yield ok("this machine", said)
 
 
-def default_processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def available_mib() -> int | None:
     """Memory in MiB that new processes can have, by the kernel and by this container's limit; None: not told."""
     try:
@@ -112,8 +108,8 @@ def _pressure() -> tuple[str, bool]:
     if "avg10" in words:
         share = float(words["avg10"])
         return f"programs waited for a processor {share:.0f} % of the last 10 s", share > _BUSY_PERCENT
-    load, processors = os.getloadavg()[0], default_processors()
-    return f"load {load:.1f} on {processors} processors", load > processors
+    load, cores = os.getloadavg()[0], processors()
+    return f"load {load:.1f} on {cores} processors", load > cores
 
 
 def _text(file: Path) -> str:

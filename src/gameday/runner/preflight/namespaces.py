@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["check_allowed", "check_guardian", "check_lease", "check_ledger", "check_leftovers", "check_pulls"]
 __all__ += ["check_serving"]
 
-_SECURITY = "pod-security.kubernetes.io/enforce"
 _PULLS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _PATIENCE_S = RENEW_EVERY_S + 1.0
 """A run that lives renews its Lease in this time."""
@@ -40,7 +39,7 @@ def check_allowed(kube: Kube, namespace: str, _request: Request) -> Iterator[Fin
         return
     yield ok("namespace", f"{namespace} carries {ALLOWED_LABEL}=true")
     labels = find(kube.core.read_namespace, namespace).metadata.labels or {}  # type: ignore[union-attr]  # it is there
-    enforced = labels.get(_SECURITY)
+    enforced = labels.get(deploy.POD_SECURITY)
     said = f"{namespace} enforces {enforced}" if enforced else f"{namespace} enforces no standard"
     yield ok("pod security", f"{said}; all pods of Gameday's keep to restricted")
 

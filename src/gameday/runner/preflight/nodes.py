@@ -8,6 +8,7 @@ from gameday.cluster.quantities import quantity
 from gameday.runner.preflight.findings import Finding, lacking, not_allowed, note, ok
 from gameday.runner.preflight.request import DRAIN
 from gameday.runner.rendering import STOREFRONT
+from gameday.runner.target import PROCESSORS_A_STOREFRONT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,8 +25,6 @@ _MIB = 1 << 20
 _KIND = "kind-"
 _TOLD = 50
 """A kubelet names so many of its images at the most, the largest first."""
-_WANTED_PROCESSORS = 2.0
-"""For one storefront under shoppers, as in runner.target."""
 Amounts = tuple[float, float]
 """Processors, and MiB of memory."""
 
@@ -68,7 +67,7 @@ def check_room(kube: Kube, request: Request) -> Iterator[Finding]:
     if free[0] < wanted[0] or free[1] < wanted[1]:
         see = f"kubectl --context {kube.context} describe nodes"
         yield lacking("room", said, needs, f"add a node, or see who takes it: {see}")
-    elif free[0] < _WANTED_PROCESSORS and not request.on_this_machine:
+    elif free[0] < PROCESSORS_A_STOREFRONT and not request.on_this_machine:
         yield note("room", f"{said}; {needs}", "it fits, but under load it wants 2 processors: say --jobs 1")
     else:
         yield ok("room", f"{said}; {needs}")

@@ -35,7 +35,7 @@ def test_a_file_names_them(tmp_path: Path) -> None:
     """The base for the build, the others for the manifests."""
     found = read(tmp_path, WHOLE)
     assert found.python == "local/python:3.11"
-    assert found.local == ("local/envoy:1", "r.example:5000/pg:18")
+    assert tuple(name for _, name in found.served) == ("local/envoy:1", "r.example:5000/pg:18")
 
 
 def test_a_file_may_name_some_of_them(tmp_path: Path) -> None:
