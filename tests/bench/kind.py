@@ -18,11 +18,12 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.bench.noise import EXPERIMENTS, declared, is_caught
 from tests.e2e import realkind
 from tests.e2e.kindsite import Site, site
+from tests.e2e.runs import journals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,11 +154,6 @@ class Day:
         if "nothing is up" not in self.gameday("down", *CLUSTER):
             raise NotAsItMustBe("down once more does not say that nothing is up")
         return "no container, no volume, no state; once more: nothing is up"
-
-
-def journals(report: Path) -> dict[str, dict[str, Any]]:
-    """What each run's journal says of gameday."""
-    return {one.parent.name: json.loads(one.read_text())["gameday"] for one in report.glob("*/journal.json")}
 
 
 def as_it_was(own: Path) -> str:

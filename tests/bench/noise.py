@@ -11,7 +11,6 @@ an interrupted soak still leaves what it saw.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import subprocess
@@ -28,6 +27,7 @@ from typing import Any
 import yaml
 
 from tests.bench.arguments import at_least_one
+from tests.e2e.runs import journals
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
@@ -75,7 +75,7 @@ def game_day(weaknesses: list[str], seed: int) -> tuple[int, float, dict[str, di
             text=True,
         )
         seconds = time.monotonic() - began
-        said = {p.parent.name: json.loads(p.read_text())["gameday"] for p in Path(folder).glob("*/journal.json")}
+        said = journals(Path(folder))
     return done.returncode, seconds, said
 
 

@@ -41,6 +41,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -may_take[item.path])
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a real cluster where there is none, and say why."""
+    for name, why_not in (("realkube", realkube.why_not), ("realkind", realkind.why_not)):
+        if item.get_closest_marker(name) and (missing := why_not()):
+            pytest.skip(missing)
+
+
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of the test's own."""

@@ -69,6 +69,10 @@ class Site:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def program(self, name: str) -> str:
+        """Where one of the engine's programs is."""
+        return self.run("sh", "-c", f"command -v {name}").stdout.strip()
+
     def kubectl(self, *words: str) -> Any:
         """What the cluster says, as JSON."""
         kubectl = str(Path(GAMEDAY).with_name("kubectl"))
@@ -118,13 +122,12 @@ def line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> str:
     return told[0]
 
 
-def programs(folder: Path, **scripts: str) -> str:
+def programs(where: Site, folder: Path, **scripts: str) -> str:
     """A PATH with the engine's docker and kind, but for those that `scripts` replace ("" leaves one out)."""
     folder.mkdir()
-    real = Path(os.environ.get("REALKIND_STATE", "/var/tmp/realkind")) / "bin"
     for name in ("docker", "kind"):
         if name not in scripts:
-            (folder / name).symlink_to(real / name)
+            (folder / name).symlink_to(where.program(name))
         elif scripts[name]:
             (folder / name).write_text(scripts[name])
             (folder / name).chmod(0o755)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import subprocess
@@ -11,7 +12,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -45,6 +46,11 @@ def command(argv: list[str], environment: dict[str, str], *, timeout_s: float = 
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def journals(report: Path) -> dict[str, dict[str, Any]]:
+    """What the journal of each run of a report says of gameday, by the run's name."""
+    return {one.parent.name: json.loads(one.read_text())["gameday"] for one in report.glob("*/journal.json")}
 
 
 def home_page(kube: Kube, namespace: str = "shop") -> tuple[int, str]:

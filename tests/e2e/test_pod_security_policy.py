@@ -14,19 +14,14 @@ import pytest
 from gameday.activities import proxied
 from gameday.runner.catalogue import find_catalogue
 from gameday.runner.rendering import Renderer
-from tests.e2e import apiserver, realkube
+from tests.e2e import apiserver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.apiserver import ApiServer
 
-NO_CLUSTER = realkube.why_not()
-pytestmark = [
-    pytest.mark.realkube,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(NO_CLUSTER is not None, reason=NO_CLUSTER or ""),
-]
+pytestmark = [pytest.mark.realkube, pytest.mark.timeout(300)]
 PODS = "/api/v1/namespaces/default/pods?dryRun=All"
 # The policy `restricted` of the Kubernetes documentation, with seccomp demanded of the pod and not filled in.
 RESTRICTED = {

@@ -16,7 +16,6 @@ import pytest
 import yaml
 
 from gameday.ledger.calls import wait_until
-from tests.e2e import realkind
 from tests.e2e.realcluster import PROJECT
 from tests.e2e.runs import GAMEDAY
 
@@ -39,12 +38,7 @@ BUDGET: dict[str, Any] = {
     "metadata": {"name": "none-may-go"},
     "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app.kubernetes.io/part-of": "gameday-storefront"}}},
 }
-NO_CLUSTER = realkind.why_not()
-pytestmark = [
-    pytest.mark.realkind,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(NO_CLUSTER is not None, reason=NO_CLUSTER or ""),
-]
+pytestmark = [pytest.mark.realkind, pytest.mark.timeout(600)]
 
 
 def app_of(pod: dict[str, Any]) -> str:

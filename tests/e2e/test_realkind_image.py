@@ -22,12 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NO_CLUSTER = realkind.why_not()
-pytestmark = [
-    pytest.mark.realkind,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(NO_CLUSTER is not None, reason=NO_CLUSTER or ""),
-]
+pytestmark = [pytest.mark.realkind, pytest.mark.timeout(600)]
 BUILDS = ("local/gameday-test-built:one", "local/gameday-test-built:other")
 LARGEST_MB = 250
 UNPRIVILEGED = ("--read-only", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")

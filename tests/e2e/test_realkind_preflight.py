@@ -14,12 +14,7 @@ from tests.e2e.runs import GAMEDAY
 if TYPE_CHECKING:
     from pathlib import Path
 
-NO_KIND = realkind.why_not()
-pytestmark = [
-    pytest.mark.realkind,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(NO_KIND is not None, reason=NO_KIND or ""),
-]
+pytestmark = [pytest.mark.realkind, pytest.mark.timeout(300)]
 
 
 def test_a_machine_with_an_engine_and_kind(tmp_path: Path) -> None:

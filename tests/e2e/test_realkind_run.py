@@ -10,18 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gameday.ledger.calls import wait_until
-from tests.e2e import realkind
 from tests.e2e.kindsite import DOWN, UP, Site, site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NO_CLUSTER = realkind.why_not()
-pytestmark = [
-    pytest.mark.realkind,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(NO_CLUSTER is not None, reason=NO_CLUSTER or ""),
-]
+pytestmark = [pytest.mark.realkind, pytest.mark.timeout(900)]
 RUN = ("run", "--cluster", "kind", "--only", "slow-*", "--report")
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gameday.ledger.calls import wait_until
-from tests.e2e import realkind
 from tests.e2e.kindsite import DOWN, UP, Site, line, programs, site
 from tests.e2e.runs import GAMEDAY
 
@@ -21,12 +20,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.nobody import Nobody
 
-NO_CLUSTER = realkind.why_not()
-pytestmark = [
-    pytest.mark.realkind,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(NO_CLUSTER is not None, reason=NO_CLUSTER or ""),
-]
+pytestmark = [pytest.mark.realkind, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +40,7 @@ def nothing(where: Site) -> Iterator[Site]:
 
 def test_no_engine(nothing: Site, tmp_path: Path) -> None:
     """Neither docker nor podman: what to install, and that the embedded cluster needs none."""
-    path = programs(tmp_path / "bin", docker="")
+    path = programs(nothing, tmp_path / "bin", docker="")
     done = nothing.run("env", f"PATH={path}", GAMEDAY, *UP)
     line(done, 5, "no container engine here", "sudo apt-get install docker.io", "without --cluster needs none")
 
@@ -68,14 +62,14 @@ def test_no_permission_on_the_socket(nothing: Site, nobody: Nobody) -> None:
 
 def test_no_kind(nothing: Site, tmp_path: Path) -> None:
     """How to install it."""
-    done = nothing.run("env", f"PATH={programs(tmp_path / 'bin', kind='')}", GAMEDAY, *UP)
+    done = nothing.run("env", f"PATH={programs(nothing, tmp_path / 'bin', kind='')}", GAMEDAY, *UP)
     line(done, 5, "no kind here", "brew install kind", "go install sigs.k8s.io/kind@latest")
 
 
 def test_kind_is_too_old(nothing: Site, tmp_path: Path) -> None:
     """One of 2021, by what it says of itself."""
     old = "#!/bin/sh\necho 'kind v0.11.1 go1.16.4 linux/amd64'\n"
-    done = nothing.run("env", f"PATH={programs(tmp_path / 'bin', kind=old)}", GAMEDAY, *UP)
+    done = nothing.run("env", f"PATH={programs(nothing, tmp_path / 'bin', kind=old)}", GAMEDAY, *UP)
     line(done, 5, "kind v0.11.1", "is too old", "0.20.0 or later", "brew install kind")
 
 

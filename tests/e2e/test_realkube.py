@@ -9,18 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e import realkube
-
 if TYPE_CHECKING:
     from tests.e2e.realkube import RealKube
 
 SHOPPER = Path(__file__).with_name("shopper.py")
-NO_CLUSTER = realkube.why_not()
-pytestmark = [
-    pytest.mark.realkube,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(NO_CLUSTER is not None, reason=NO_CLUSTER or ""),
-]
+pytestmark = [pytest.mark.realkube, pytest.mark.timeout(600)]
 
 
 def shopper(cluster: RealKube, *urls: str) -> dict[str, Any]:

@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e import realkube
-
 if TYPE_CHECKING:
     from tests.e2e.realkube import RealKube
 
-NO_CLUSTER = realkube.why_not()
-pytestmark = [
-    pytest.mark.realkube,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(NO_CLUSTER is not None, reason=NO_CLUSTER or ""),
-]
+pytestmark = [pytest.mark.realkube, pytest.mark.timeout(600)]
 
 
 def test_a_cordon_is_undone_from_the_ledger(real_cluster: RealKube) -> None:

@@ -10,29 +10,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gameday import evidence
 from tests.e2e import realkube
+from tests.e2e.runs import GAMEDAY, journals
 
 if TYPE_CHECKING:
     from tests.e2e.realkube import RealKube
 
-GAMEDAY = str(Path(sys.executable).parent / "gameday")
 PROBE = Path(__file__).with_name("reach_probe.py")
-NO_CLUSTER = realkube.why_not()
-pytestmark = [
-    pytest.mark.realkube,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(NO_CLUSTER is not None, reason=NO_CLUSTER or ""),
-]
-
-
-def journals(report: Path) -> dict[str, dict[str, Any]]:
-    """What each run's journal says of gameday."""
-    return {p.parent.name: json.loads(p.read_text())["gameday"] for p in report.glob("*/journal.json")}
+pytestmark = [pytest.mark.realkube, pytest.mark.timeout(600)]
 
 
 def test_a_game_day_in_fresh_namespaces_by_port_forward(real_cluster: RealKube, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gameday.ledger.calls import wait_until
-from tests.e2e import realkube
 from tests.e2e.runs import GAMEDAY
 
 if TYPE_CHECKING:
@@ -22,12 +21,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.realkube import RealKube
 
-NO_CLUSTER = realkube.why_not()
-pytestmark = [
-    pytest.mark.realkube,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(NO_CLUSTER is not None, reason=NO_CLUSTER or ""),
-]
+pytestmark = [pytest.mark.realkube, pytest.mark.timeout(600)]
 NEWCOMER = "newcomer"
 
 
