@@ -79,10 +79,14 @@ def _shuffled(writes: Sequence[Write], rng: random.Random) -> list[_Moment]:
 def shortened(file: Path, to: Path) -> Path:
     """The experiment with its waits cut down, and a hypothesis that is content with what samples are left.
 
-    What is of interest here are its writes. Returns the new file.
+    These are pages, so half of the visits or more are to the home page. What is of interest here are its writes.
+    Returns the new file.
     """
     experiment = yaml.safe_load(file.read_text())
-    experiment["controls"][0]["provider"]["arguments"]["baseline_s"] = BASELINE_S
+    settings = experiment["controls"][0]["provider"]["arguments"]
+    settings["baseline_s"] = BASELINE_S
+    mix = settings.setdefault("shoppers", {}).setdefault("mix", {"home": 1})
+    mix["home"] = max(mix.get("home", 0), sum(share for of, share in mix.items() if of != "home"))
     for activity in experiment["method"]:
         arguments = activity["provider"].get("arguments") or {}
         if "duration_s" in arguments:

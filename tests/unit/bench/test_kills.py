@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from typing import TYPE_CHECKING
 
+import pytest
+import yaml
+
+from gameday.activities.sampling import expected_samples
 from tests.bench.kills import signals
 from tests.bench.kills.interruption import BEGINS_S, Stopped, how
 from tests.bench.kills.line import Write
 from tests.bench.kills.matrix import Matrix
-from tests.bench.kills.points import Moment, Point, draw
+from tests.bench.kills.points import Moment, Point, draw, shortened
 from tests.bench.kills.report import page
 from tests.bench.kills.trial import OBJECTS_S, Result, takes_guardian
+from tests.e2e.runs import EXPERIMENTS, FAULT_KINDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LEDGER = "/api/v1/namespaces/shop/configmaps/gameday-ledger?x=1"
 WRITES = {name: [Write(n, "PATCH", LEDGER) for n in range(1, size + 1)] for name, size in (("a", 2), ("b", 3))}
@@ -24,6 +33,14 @@ def test_every_moment_is_hit_before_any_is_hit_again() -> None:
     assert set(of_a.values()) == {2}
     assert len(of_a) == 4
     assert sum(takes_guardian(point) for point in points) == 4
+
+
+@pytest.mark.parametrize("file", [*EXPERIMENTS, *FAULT_KINDS], ids=lambda file: file.stem)
+def test_what_is_left_of_a_shortened_experiment_is_not_refused(file: Path, tmp_path: Path) -> None:
+    """Its window gives the samples that its hypothesis needs: else the run would end before it writes anything."""
+    left = expected_samples(yaml.safe_load(shortened(file, tmp_path).read_text()))
+    assert left
+    assert [one.refusal for one in left if one.refusal] == []
 
 
 def test_a_seed_repeats_the_points() -> None:
