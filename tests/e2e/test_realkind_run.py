@@ -60,3 +60,21 @@ def test_a_run_that_is_interrupted_takes_its_cluster_with_it(nothing: Site) -> N
     assert run.returncode == 143, said
     assert verdicts(nothing, "interrupted") == ["inconclusive"]
     assert nothing.nodes() == []
+
+
+def test_a_signal_while_the_cluster_of_a_run_is_deleted_changes_nothing(nothing: Site) -> None:
+    """Everything was well and is told so; the cluster goes, whoever asks for an end then."""
+    report = nothing.folder / "late"
+    with nothing.start(*RUN, str(report), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
+        assert run.stderr is not None
+        said = ""
+        for line in run.stderr:
+            said += line
+            if "deleting 3 nodes" in line:
+                break
+        for number in (signal.SIGTERM, signal.SIGINT):
+            run.send_signal(number)
+        _, rest = run.communicate(timeout=120)
+    assert run.returncode == 0, said + rest
+    assert verdicts(nothing, "late") == ["passed"]
+    assert nothing.nodes() == []

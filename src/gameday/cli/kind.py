@@ -38,7 +38,7 @@ def up(options: dict[str, Any]) -> int:
     wanted = Wanted(options["nodes"], options["shop_port"], node_image(options["image"], options["kubernetes_version"]))
     ports = []
 
-    def deploy(kube: Kube, made: Made) -> None:
+    def deploy(kube: Kube, made: Made, *_: bool) -> None:
         manifests = site.renderer(made.image, data=options["data"] or SMALL, stays=True).render()
         deploy_shop(site, kube, SHOP, manifests, guardian(site.catalogue, made.image))
         ports.append(made.shop_port)
@@ -66,21 +66,24 @@ def down() -> int:
 
 @contextlib.contextmanager
 def for_a_run(*, keep: bool) -> Iterator[Target]:
-    """The kind cluster that is up, or one that is made for the run and deleted after it, unless that is to be kept."""
-    from gameday.runner.interrupts import interruptible, undisturbed
+    """The kind cluster that is up, or one that is made for the run and deleted after it, unless that is to be kept.
+
+    To be used where a signal raises Interrupted: one that came otherwise would leave the cluster behind.
+    """
+    from gameday.runner.interrupts import undisturbed
     from gameday.runner.kind.clusters import Wanted
     from gameday.runner.kind.up import ensure_cluster, take_down
     from gameday.runner.target import kind_cluster
 
     site = _site(time.monotonic())
-    made = False
-    if site.state.read() is None:
-        with interruptible():
-            made = ensure_cluster(site, Wanted(node_image=node_image(None, None)), keep=keep)
+    made_now: list[bool] = []  # from the moment on at which nobody else would take it down any more
     try:
+        if site.state.read() is None:
+            wanted = Wanted(node_image=node_image(None, None))
+            ensure_cluster(site, wanted, keep=keep, then=lambda _kube, _made, now: made_now.append(now))
         yield kind_cluster()
     finally:
-        if made and not keep:
+        if any(made_now) and not keep:
             with undisturbed():  # from its first step on: a signal now would leave the cluster behind
                 take_down(site.state, site.say)
 

@@ -60,14 +60,15 @@ class Site:
         return Renderer(self.catalogue, overlay=OVERLAY, image=image, images=images, data=data, components=more)
 
 
-def ensure_cluster(site: Site, wanted: Wanted, *, keep: bool, then: Callable[[Kube, Made], None] | None = None) -> bool:
-    """See to it that our cluster is up, ready, and has its images; returns whether it was made just now.
+def ensure_cluster(site: Site, wanted: Wanted, *, keep: bool, then: Callable[[Kube, Made, bool], None]) -> None:
+    """See to it that our cluster is up, ready, and has its images.
 
     Args:
         site: where.
         wanted: what it is to be; one that is there already must be that.
         keep: leave what was made just now for a look, should anything go wrong.
-        then: what is to be done with it while it is still held; is given the connection and what was made.
+        then: what is to be done with it while it is still held; is given the connection, what was made, and whether
+            it was made just now. Should that fail, one that was made just now is taken down.
 
     Raises InvalidRequest: there is one of our name that is not ours, or not as wanted, or another gameday is at it.
     Raises EnvironmentFailure: a program is missing, the image cannot be built, a node is never ready, and the like.
@@ -98,13 +99,11 @@ def ensure_cluster(site: Site, wanted: Wanted, *, keep: bool, then: Callable[[Ku
             clusters.load(kind, there, named, site.say)
             now = Made(nodes, port, (made.node_image if made else wanted.node_image) or "", image)
             site.state.write(now)
-            if then is not None:
-                then(kube, now)
+            then(kube, now, made is None)
         except BaseException:
             if made is None and not keep:
                 _clear_up(kind, site, lock)
             raise
-    return made is None
 
 
 def _found(kind: Kind, site: Site, lock: int) -> Nodes | None:
