@@ -138,7 +138,7 @@ kills-real: $(STAMP) ## the same at 22 points on the real Kubernetes beside the 
 signals: $(STAMP) ## runs that are interrupted at 50 points; writes docs/signals.md (ten minutes); ARGS='--points N --seed N'
 	@$(BIN)/python -m tests.bench.kills.signals --output docs/signals.md $(ARGS)
 
-soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (hours); weaknesses, kills, signals and, where there is a real cluster (as root), parity and kills there
+soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (hours); weaknesses, kills, signals and, where there is a real cluster (as root), contract, parity and kills there
 	@$(BIN)/python -m tests.bench.noise $(ARGS)
 	@$(MAKE) --no-print-directory weaknesses kills signals ARGS=
 	@why=$$($(BIN)/python -m tests.e2e.realkind 2>&1); case $$? in \
@@ -146,8 +146,8 @@ soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; wri
 	2) echo "SKIPPED: the real kind: $$why";; \
 	*) echo "$$why"; exit 1;; esac
 	@why=$$($(BIN)/python -m tests.e2e.realkube 2>&1); case $$? in \
-	0) $(MAKE) --no-print-directory parity kills-real ARGS=;; \
-	2) echo "SKIPPED: parity and kills there, docs/parity.md and docs/kills-real.md stay as they were: $$why";; \
+	0) $(MAKE) --no-print-directory contract-real parity kills-real ARGS=;; \
+	2) echo "SKIPPED: contract, parity and kills there, docs/parity.md and docs/kills-real.md stay as they were: $$why";; \
 	*) echo "$$why"; exit 1;; esac
 
 image: $(STAMP) ## build the storefront's image with docker or podman, as gameday/storefront:dev too; says its size and layers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--cluster", default=_EMBEDDED, help="'embedded', or the path of a kubeconfig")
     group.addoption("--image", default=None, help="the image of the tests' pods, which the cluster must have or pull")
     group.addoption("--record", default=None, help="a JSON file for what was seen of each behaviour")
+    group.addoption("--sample", type=int, default=None, help="that many of the tests, drawn with --seed")
+    group.addoption("--seed", type=int, default=0, help="of the sample; the same draws the same")
 
 
 def _chosen(config: pytest.Config) -> str:
@@ -48,7 +51,7 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what this Kubernetes is too old for."""
+    """Leave out what this Kubernetes is too old for, and what is not in the sample when one is asked for."""
     here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
     chosen = _chosen(config)
     version = (99, 0) if chosen == _EMBEDDED or not here else Cluster.of(Path(chosen), embedded=False).version
@@ -59,9 +62,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(f"{item.nodeid} does not say which behaviour it shows")
         if what.since > version:
             late.append(item)
-    if late:
-        config.hook.pytest_deselected(items=late)
-        items[:] = [item for item in items if item not in late]
+    left = sorted((item for item in here if item not in late), key=lambda item: item.nodeid)
+    size = config.getoption("--sample", default=None)
+    sample = left if size is None else random.Random(config.getoption("--seed")).sample(left, min(size, len(left)))
+    out = set(here) - set(sample)
+    if out:
+        config.hook.pytest_deselected(items=list(out))
+        items[:] = [item for item in items if item not in out]
 
 
 def _behaviour(item: pytest.Item) -> Behaviour | None:
