@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gameday.cli.allowing import allowing
-from gameday.cli.edge import Context
+from gameday.cli.edge import EXIT_DIRTY, EXIT_ENVIRONMENT, Context
 from gameday.cli.where import EMBEDDED, KIND, cluster_option, refuse_both
+from gameday.runner.errors import GamedayError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,17 +84,24 @@ def run(**options: Any) -> int:
         options["experiments"], options["only"], options["tags"], options["weaknesses"], options["allowance"]
     )
     planned = plan(selection, catalogue)
-    with _cluster(options) as named:
-        if not options["dry_run"]:
-            _tell_children(options, named)
-        renderer = _renderer(catalogue, options, named)
-        hits = _hits(planned, renderer, named)
-        if options["dry_run"]:
-            from gameday.cli.output import show_plan
+    code: int | None = None
+    try:
+        with _cluster(options) as named:
+            if not options["dry_run"]:
+                _tell_children(options, named)
+            renderer = _renderer(catalogue, options, named)
+            hits = _hits(planned, renderer, named)
+            if options["dry_run"]:
+                from gameday.cli.output import show_plan
 
-            show_plan(planned, hits)
-            return 0
-        return _run(planned, renderer, catalogue, options, named)
+                show_plan(planned, hits)
+                return 0
+            code = _run(planned, renderer, catalogue, options, named)
+    except GamedayError as problem:
+        if code is not None:  # the cluster could not be ended, which hides a run that was less bad, but no dirty one
+            problem.exit_code = EXIT_DIRTY if code == EXIT_DIRTY else EXIT_ENVIRONMENT
+        raise
+    return code
 
 
 @contextlib.contextmanager
