@@ -96,6 +96,7 @@ def test_another_size_is_refused_while_it_is_up(whole: Site) -> None:
     """What is up stays what it is."""
     before = whole.nodes()
     line(whole.gameday(*UP, "--nodes", "1"), 2, "up already with --nodes 3, not 1", "gameday down --cluster kind")
+    line(whole.gameday(*UP, "--data", "large"), 2, "up already with --data small, not large")
     assert whole.nodes() == before
 
 

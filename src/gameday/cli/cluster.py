@@ -30,8 +30,9 @@ _FOR = {EMBEDDED: ("port",), KIND: ("nodes", "shop_port", "kubernetes_version", 
 
 @click.command()
 @cluster_option("Which sort (default: embedded, which needs nothing; kind needs docker or podman, and kind).")
-@click.option("--data", type=click.Choice(DATA), default=SMALL, show_default=True,
-              help="What the database holds; large: 100,000 customers, 5,000 registries, 2,000 products.")  # fmt: skip
+@click.option("--data", type=click.Choice(DATA),
+              help="What the database holds (default: small); large: 100,000 customers, 5,000 registries, "
+                   "2,000 products.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), help="Embedded: the API's port (default: a free one).")
 @click.option("--nodes", type=click.IntRange(1, 10), help="Kind: how many, the control plane among them (default: 3).")
 @click.option("--shop-port", type=click.IntRange(1, 65535), help="Kind: the shop's port on 127.0.0.1 (default: 8080).")
@@ -55,7 +56,7 @@ def up(cluster: str | None, **options: Any) -> int:
         from gameday.cli import kind
 
         return kind.up(options)
-    return _up_embedded(options["port"] or 0, options["data"])
+    return _up_embedded(options["port"] or 0, options["data"] or SMALL)
 
 
 def _up_embedded(port: int, data: str) -> int:

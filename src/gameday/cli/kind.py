@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,11 +36,14 @@ def up(options: dict[str, Any]) -> int:
 
     began = time.monotonic()
     site = _site(began, options["timeout"])
-    wanted = Wanted(options["nodes"], options["shop_port"], node_image(options["image"], options["kubernetes_version"]))
+    image = node_image(options["image"], options["kubernetes_version"])
+    wanted = Wanted(options["nodes"], options["shop_port"], image, options["data"])
     ports = []
 
     def deploy(kube: Kube, made: Made, *_: bool) -> None:
-        manifests = site.renderer(made.image, data=options["data"] or SMALL, stays=True).render()
+        data = made.data or options["data"] or SMALL
+        site.state.write(replace(made, data=data))
+        manifests = site.renderer(made.image, data=data, stays=True).render()
         deploy_shop(site, kube, SHOP, manifests, guardian(site.catalogue, made.image))
         ports.append(made.shop_port)
 

@@ -52,11 +52,13 @@ class Wanted:
         nodes: how many, the control plane among them.
         shop_port: the port of 127.0.0.1 that leads to the shop.
         node_image: the nodes' image.
+        data: how much the database of the shop that stays holds.
     """
 
     nodes: int | None = None
     shop_port: int | None = None
     node_image: str | None = None
+    data: str | None = None
 
 
 @dataclass(frozen=True)

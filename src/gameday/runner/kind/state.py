@@ -29,13 +29,15 @@ _TEXT = """Gameday's kind cluster has this folder mounted in its nodes: that is 
 class Made:
     """The cluster that was made, once it was: what it was asked to be.
 
-    `nodes` counts the control plane in; `node_image` is empty for kind's own; `image` is the storefront's.
+    `nodes` counts the control plane in; `node_image` is empty for kind's own; `image` is the storefront's; `data` is
+    how much the database of the shop that stays holds, empty while there is none.
     """
 
     nodes: int
     shop_port: int
     node_image: str
     image: str
+    data: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gameday.runner import deploy, guardians
@@ -91,13 +91,13 @@ def ensure_cluster(site: Site, wanted: Wanted, *, keep: bool, then: Callable[[Ku
                 nodes, port = clusters.create(
                     kind, site.state, site.catalogue, wanted, lock=lock, keep=keep, heard=site.say
                 )
+                now = Made(nodes, port, wanted.node_image or "", image)
             else:
-                nodes, port = made.nodes, made.shop_port
+                now = replace(made, image=image)
             kube = clusters.await_nodes(site.state, site.say, timeout_s=site.ready_s)
             there = clusters.find_nodes(engine, site.state)
             assert there is not None
             clusters.load(kind, there, named, site.say)
-            now = Made(nodes, port, (made.node_image if made else wanted.node_image) or "", image)
             site.state.write(now)
             then(kube, now, made is None)
         except BaseException:
@@ -125,6 +125,8 @@ def _found(kind: Kind, site: Site, lock: int) -> Nodes | None:
 def _refuse_other(made: Made, wanted: Wanted) -> None:
     asked = {"--nodes": wanted.nodes, "--shop-port": wanted.shop_port, "--image": wanted.node_image}
     has = {"--nodes": made.nodes, "--shop-port": made.shop_port, "--image": made.node_image or "kind's own"}
+    if made.data:
+        asked["--data"], has["--data"] = wanted.data, made.data
     for option, value in asked.items():
         if value is not None and value != has[option]:
             raise InvalidRequest(
