@@ -2,9 +2,10 @@
 
     python -m tests.bench.kind_interrupts [--moments 10] [--seed N] [--output docs/kind-interrupts.md]
 
-A whole `up` is timed first; the moments are spread over as long. Of any three one is SIGINT, one SIGTERM, one SIGKILL.
-Whoever hears the signal must leave no node behind; after SIGKILL, and whatever that leaves, the next `up` must cope. At
-the end `up` is let through: the shop must be served, and `down` must leave nothing. Exits with 1 when one is not so.
+A whole `up` is timed first; the moments are spread over as long, and one that comes too late is drawn anew. Of any
+three one is SIGINT, one SIGTERM, one SIGKILL. Whoever hears the signal must leave no node behind; after SIGKILL, and
+whatever that leaves, the next `up` must cope. At the end `up` is let through: the shop must be served, and `down` must
+leave nothing. Exits with 1 when one is not so.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from gameday.ledger.calls import wait_until
 from tests.bench.arguments import at_least_one
 from tests.e2e import realkind
 from tests.e2e.kindsite import DOWN, UP, Site, site
+from tests.e2e.processes import hear_sigint
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 ORPHAN_S = 180.0
@@ -45,7 +47,7 @@ class Trial:
     @property
     def wrong(self) -> str:
         """What is not as it must be; empty when all is."""
-        if self.number == signal.SIGKILL or self.code == 0:  # nobody heard it, or it was over by then
+        if self.number == signal.SIGKILL:  # nobody heard it
             return ""
         expected = 128 + self.number
         return "" if (self.code, self.nodes) == (expected, 0) else f"exit {self.code}, {self.nodes} nodes left"
@@ -53,26 +55,24 @@ class Trial:
     def row(self) -> str:
         """As a row of the page."""
         left = f"{self.nodes} nodes" if self.nodes else "nothing"
-        how = "over before" if self.code == 0 else str(self.code)
-        return f"| {self.number.name} | {self.after_s:.1f} s | {self.at} | {how} | {self.seconds:.1f} s | {left} |"
+        how = f"{self.code} | {self.seconds:.1f} s"
+        return f"| {self.number.name} | {self.after_s:.1f} s | {self.at} | {how} | {left} |"
 
 
-def interrupt(where: Site, number: signal.Signals, after_s: float) -> Trial:
-    """Begin an `up` and interrupt it; returns once it has ended."""
+def interrupt(where: Site, number: signal.Signals, after_s: float) -> Trial | None:
+    """Begin an `up` and interrupt it; returns once it has ended, None when it had before."""
     with where.start(*UP, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as up:
         try:
-            out, said = up.communicate(timeout=after_s)
-            ended = time.monotonic()
+            up.communicate(timeout=after_s)
         except subprocess.TimeoutExpired:
             os.kill(up.pid, number)
             ended = time.monotonic()
-            out, said = up.communicate(timeout=ORPHAN_S)
+            _, said = up.communicate(timeout=ORPHAN_S)
+        else:
+            assert up.returncode == 0, f"nobody has interrupted it, and it ended with {up.returncode}"
+            return None
     steps = [line.split(" s  ", 1)[1] for line in said.splitlines() if " s  " in line]
-    at = (
-        next((one for one in reversed(steps) if not one.startswith(("taking down", "nothing of"))), "its start")
-        if not out
-        else "done"
-    )
+    at = next((one for one in reversed(steps) if not one.startswith(("taking down", "nothing of"))), "its start")
     return Trial(number, after_s, at, up.returncode, time.monotonic() - ended, len(where.nodes()))
 
 
@@ -127,17 +127,22 @@ def main() -> int:
     if missing := realkind.why_not():
         print(missing, file=sys.stderr)
         return 2
-    rng, trials = random.Random(options.seed), []
+    hear_sigint()
+    rng = random.Random(options.seed)
+    trials: list[Trial] = []
     with site() as where:
         whole_s = whole_up(where)
         down(where)
         print(f"seed {options.seed}; a whole up: {whole_s:.0f} s", flush=True)
-        for turn in range(options.moments):
+        while len(trials) < options.moments:
             assert wait_until(lambda: is_free(where), ORPHAN_S), "a kind that was left alone does not end"
             if (where.state / "made.json").exists():  # it is whole: the next would find nothing to do
                 down(where)
-            trials.append(interrupt(where, SIGNALS[turn % len(SIGNALS)], rng.uniform(0, whole_s)))
-            print(trials[-1].row(), trials[-1].wrong, flush=True)
+            trial = interrupt(where, SIGNALS[len(trials) % len(SIGNALS)], rng.uniform(0, whole_s))
+            if trial is None:
+                continue
+            trials.append(trial)
+            print(trial.row(), trial.wrong, flush=True)
         assert wait_until(lambda: is_free(where), ORPHAN_S), "a kind that was left alone does not end"
         last_s = whole_up(where)
         down(where)

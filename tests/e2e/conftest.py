@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import uuid
@@ -17,6 +16,7 @@ from gameday.kube import connect
 from gameday.ledger.calls import wait_until
 from tests.e2e import realkind, realkube
 from tests.e2e.nobody import Nobody, somebody_else
+from tests.e2e.processes import hear_sigint
 from tests.e2e.rows import Shops
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """A shell that starts us in the background has us ignore SIGINT; what we start, and interrupt, would do so too."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    """What we start hears an interrupt, whoever started us."""
+    hear_sigint()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

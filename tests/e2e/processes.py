@@ -1,9 +1,10 @@
-"""Processes as the kernel knows them: who descends from whom, and who has ended."""
+"""Processes as the kernel knows them: who descends from whom, who has ended, and what they hear."""
 
 from __future__ import annotations
 
 import os
 import select
+import signal
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def hear_sigint() -> None:
+    """A shell that starts us in the background has us ignore SIGINT; what we start, and interrupt, would do so too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

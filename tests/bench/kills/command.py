@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.bench.arguments import at_least_one
 from tests.bench.kills.matrix import run
+from tests.e2e.processes import hear_sigint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ def command(
     parser.add_argument("--context", default="", help="of a real cluster, in $KUBECONFIG; one shop there")
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
+    hear_sigint()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gameday-ends-") as folder:
         matrix: Matrix[Any] = run(
