@@ -138,8 +138,9 @@ kills-real: $(STAMP) ## the same at 22 points on the real Kubernetes beside the 
 signals: $(STAMP) ## runs that are interrupted at 50 points; writes docs/signals.md (ten minutes); ARGS='--points N --seed N'
 	@$(BIN)/python -m tests.bench.kills.signals --output docs/signals.md $(ARGS)
 
-soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (hours); weaknesses, kills, signals and, where there is a real cluster (as root), contract, parity and kills there
+soak: $(STAMP) ## 50 game days on the sound storefront and 50 on weaknesses; writes docs/noise.md (hours); every kind of fault, weaknesses, kills, signals and, where there is a real cluster (as root), contract, parity and kills there
 	@$(BIN)/python -m tests.bench.noise $(ARGS)
+	@$(BIN)/python -m pytest --quiet tests/e2e/test_fault_kinds.py
 	@$(MAKE) --no-print-directory weaknesses kills signals ARGS=
 	@why=$$($(BIN)/python -m tests.e2e.realkind 2>&1); case $$? in \
 	0) $(MAKE) --no-print-directory kind kind-interrupts realkind ARGS=;; \
