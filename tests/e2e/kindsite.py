@@ -32,6 +32,8 @@ class Site:
 
     folder: Path
     environment: Mapping[str, str]
+    volumes_before: frozenset[str] = frozenset()
+    """What the engine had already."""
 
     @property
     def state(self) -> Path:
@@ -87,8 +89,12 @@ class Site:
 
     def left(self) -> list[str]:
         """What there is of the cluster: its containers, volumes, and what is remembered of it."""
-        volumes = self.docker("volume", "ls", "--quiet").split() if not self.nodes() else []
+        volumes = self.volumes() - self.volumes_before if not self.nodes() else ()
         return [*self.nodes(), *volumes, *(str(one) for one in self.state.glob("*"))]
+
+    def volumes(self) -> frozenset[str]:
+        """All that the engine has: kind's have no name by which to tell them."""
+        return frozenset(self.docker("volume", "ls", "--quiet").split())
 
     def served(self, port: int = 8080) -> str:
         """The shop's home page, by the port that the cluster maps."""
@@ -105,6 +111,7 @@ def site() -> Iterator[Site]:
         own = {"GAMEDAY_STATE": str(folder / "state"), "GAMEDAY_NODE_IMAGE": IMAGE, **kind_images.environment(folder)}
         kept = {name: value for name, value in os.environ.items() if name not in ("KUBECONFIG", "GITHUB_STEP_SUMMARY")}
         found = Site(folder, {**kept, **own})
+        found = replace(found, volumes_before=found.volumes())
         try:
             yield found
         finally:
