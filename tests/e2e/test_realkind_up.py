@@ -12,7 +12,7 @@ import pytest
 
 from gameday.ledger.calls import wait_until
 from tests.e2e.kindsite import DOWN, UP, Site, line, programs, site
-from tests.e2e.runs import GAMEDAY
+from tests.e2e.runs import GAMEDAY, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,10 +86,22 @@ def test_the_shops_port_is_taken(nothing: Site) -> None:
     line(done, 5, "port 8080 of 127.0.0.1", "is taken", "--shop-port", "ss -ltnp")
 
 
-@pytest.mark.parametrize("image", ["kindest/node:v0.0.1", "Not An Image"])
-def test_an_unknown_node_image(nothing: Site, image: str) -> None:
-    """Not here, and not to be pulled."""
-    line(nothing.gameday(*UP, "--image", image), 2, f"node image {image}", "not on this machine", "cannot be pulled")
+def test_an_unknown_node_image(nothing: Site) -> None:
+    """Not here, and its registry has none of that name; or it is no name at all."""
+    registry = nothing.argv(sys.executable, "-m", "tests.e2e.empty_registry")
+    with subprocess.Popen(registry, cwd=ROOT, env=nothing.environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        for image in (f"127.0.0.1:{port}/kindest/node:v0.0.1", "Not An Image"):
+            done = nothing.gameday(*UP, "--image", image)
+            line(done, 2, f"node image {image}", "not on this machine", "cannot be pulled")
+        server.kill()
+
+
+def test_no_network_for_a_node_image(nothing: Site) -> None:
+    """Whether there is one of that name nobody can tell: it is no bad input."""
+    done = nothing.gameday(*UP, "--kubernetes-version", "v0.0.1")
+    line(done, 5, "an image cannot be pulled", "--image", "kindest/node")
 
 
 def test_no_network_for_kinds_own_node_image(nothing: Site) -> None:

@@ -110,10 +110,16 @@ def _site(began: float, ready_s: float | None = None) -> Site:
     from gameday.runner.kind.up import READY_S, Site
 
     def say(line: str) -> None:
-        click.echo(f"{time.monotonic() - began:8.1f} s  {line}", err=True)
+        _tell(f"{time.monotonic() - began:8.1f} s  {line}")
 
     return Site(State.here(), find_catalogue(), images(), say, ready_s or READY_S)
 
 
 def _said(line: str) -> None:
-    click.echo(f"gameday: {line}", err=True)
+    _tell(f"gameday: {line}")
+
+
+def _tell(line: str) -> None:
+    """Say how far it has come. That nobody listens any more must not keep anything from being cleared up."""
+    with contextlib.suppress(OSError):
+        click.echo(line, err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,13 +24,19 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
-def _raise(number: int, _frame: Any) -> NoReturn:
-    raise Interrupted(number)
-
-
 def interruptible() -> AbstractContextManager[None]:
-    """Every signal that asks for an end raises Interrupted; one that our parent has ignored stays so."""
-    return _handled(_raise, [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN])
+    """The first signal that asks for an end raises Interrupted; one that our parent has ignored stays so.
+
+    A second, often sent together with the first, would be raised on the way to what clears up after the first.
+    """
+    heard: list[int] = []
+
+    def hear(number: int, _frame: Any) -> None:
+        heard.append(number)
+        if len(heard) == 1:
+            raise Interrupted(number)
+
+    return _handled(hear, [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN])
 
 
 def undisturbed() -> AbstractContextManager[None]:

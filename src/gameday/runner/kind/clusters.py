@@ -38,6 +38,8 @@ CONTEXT = f"kind-{NAME}"
 _MARK = "/made-by-gameday"
 """Where in a node the mark is."""
 _LABEL, _ROLE = "io.x-k8s.kind.cluster", "io.x-k8s.kind.role"
+_NO_SUCH_IMAGE = r"manifest unknown|not found|invalid reference|repository does not exist|access to the resource is"
+"""What engines say of an image's name that their registry does not know, in some way or other."""
 _CREATE_S = 600.0
 _LOAD_S = 300.0
 _PULL_S = 600.0
@@ -127,7 +129,7 @@ def create(
         file.write_text(yaml.safe_dump(config, sort_keys=False))
         named = ["--name", NAME, "--config", str(file), "--kubeconfig", str(state.kubeconfig)]
         kind.run(
-            "create", "cluster", *named, *image,
+            "create", "cluster", *named, *image, *(["--retain"] if keep else []),
             timeout_s=_CREATE_S, what="kind create cluster", heard=lambda line: _pass_on(line, heard), held=(lock,),
             undo=(lambda: None) if keep else (lambda: _remove(kind.engine, state)),
         )  # fmt: skip
@@ -181,6 +183,8 @@ def _have(engine: Engine, image: str, heard: Callable[[str], None]) -> None:
     try:
         engine.run("pull", "--quiet", image, timeout_s=_PULL_S, what=f"{engine.name} pull")
     except ToolFailure as problem:
+        if not re.search(_NO_SUCH_IMAGE, problem.said, re.IGNORECASE):
+            raise
         last = " ".join((problem.said.strip().splitlines() or ["it said nothing"])[-1].split())[-200:]
         raise InvalidRequest(
             f"node image {image} is not on this machine and cannot be pulled ({last}); kind's releases name those that "

@@ -5,11 +5,11 @@ The folder `mark` in it is mounted into every node: a cluster that bears it was 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import shutil
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,7 @@ class State:
     def _record(self) -> Path:
         return self.folder / "made.json"
 
-    @contextmanager
+    @contextlib.contextmanager
     def held(self) -> Iterator[int]:
         """Keep every other command of this user's from changing the cluster; yields what holds it, a file descriptor.
 
@@ -76,7 +76,9 @@ class State:
         """
         try:
             self.mark.mkdir(parents=True, exist_ok=True)
-            (self.mark / "README").write_text(_TEXT)
+            if not (readme := self.mark / "README").exists():
+                with contextlib.suppress(OSError):  # a full disk must not keep a cluster from being ended
+                    readme.write_text(_TEXT)
             lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as problem:
             raise EnvironmentFailure(

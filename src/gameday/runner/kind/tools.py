@@ -141,8 +141,8 @@ def _group_lives(leader: int) -> bool:
         return True
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
-            state, _parent, group, *_ = stat.read_text().rpartition(")")[2].split()
-            if int(group) == leader and state not in "ZX":
+            state, _parent, group, *_ = stat.read_bytes().rpartition(b")")[2].split()  # a name may be no text
+            if int(group) == leader and state not in b"ZX":
                 return True
     return False
 

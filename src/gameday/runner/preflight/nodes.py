@@ -122,8 +122,12 @@ def full_name(image: str) -> str:
 
     >>> full_name("postgres:18")
     'docker.io/library/postgres:18'
+    >>> full_name("postgres:18@sha256:0")
+    'docker.io/library/postgres@sha256:0'
     """
     name, at, digest = image.partition("@")
+    if at and ":" in name.rpartition("/")[2]:
+        name = name.rpartition(":")[0]
     first, slash, _ = name.partition("/")
     if not slash:
         name = f"docker.io/library/{name}"

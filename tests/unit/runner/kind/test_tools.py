@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from gameday.runner import leftovers
 from gameday.runner.kind.complaints import meaning
-from gameday.runner.kind.tools import ToolFailure, run
+from gameday.runner.kind.tools import ToolFailure, _group_lives, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +83,18 @@ def test_what_it_asked_for_comes_to_its_end_and_is_undone(tmp_path: Path) -> Non
         _, said = runner.communicate(timeout=40)
     assert b"Interrupted" in said
     assert not made.exists()
+
+
+def test_a_process_whose_name_is_cut_in_a_letter_keeps_nothing_from_being_ended(tmp_path: Path) -> None:
+    """The kernel keeps 15 bytes of a name: that of a stranger may be no text."""
+    stranger = tmp_path / ("a" * 14 + "é")
+    stranger.symlink_to(shutil.which("sleep") or "")
+    with subprocess.Popen([str(stranger), "60"], start_new_session=True) as running:
+        try:
+            assert _group_lives(running.pid)
+        finally:
+            running.kill()
+    assert not _group_lives(running.pid)
 
 
 @pytest.mark.parametrize(
