@@ -40,7 +40,7 @@ def up(options: dict[str, Any]) -> int:
     wanted = Wanted(options["nodes"], options["shop_port"], image, options["data"])
     ports = []
 
-    def deploy(kube: Kube, made: Made, *_: bool) -> None:
+    def deploy(kube: Kube, made: Made) -> None:
         data = made.data or options["data"] or SMALL
         site.state.write(replace(made, data=data))
         manifests = site.renderer(made.image, data=data, stays=True).render()
@@ -70,26 +70,34 @@ def down() -> int:
 
 @contextlib.contextmanager
 def for_a_run(*, keep: bool) -> Iterator[Target]:
-    """The kind cluster that is up, or one that is made for the run and deleted after it, unless that is to be kept.
+    """The kind cluster that is up, or one that is made for runs and goes with their last, unless it is to be kept.
 
     To be used where a signal raises Interrupted: one that came otherwise would leave the cluster behind.
     """
     from gameday.runner.interrupts import undisturbed
     from gameday.runner.kind.clusters import Wanted
-    from gameday.runner.kind.up import ensure_cluster, take_down
+    from gameday.runner.kind.state import InUse
+    from gameday.runner.kind.up import ensure_cluster, is_whole, take_down
     from gameday.runner.target import kind_cluster
 
     site = _site(time.monotonic())
-    made_now: list[bool] = []  # from the moment on at which nobody else would take it down any more
     try:
-        if site.state.read() is None:
-            wanted = Wanted(node_image=node_image(None, None))
-            ensure_cluster(site, wanted, keep=keep, then=lambda _kube, _made, now: made_now.append(now))
-        yield kind_cluster()
+        with site.state.in_use():
+            if not is_whole(site.state):
+                wanted = Wanted(node_image=node_image(None, None), any_port=True)
+                ensure_cluster(site, wanted, keep=keep, for_runs=not keep)
+            made = site.state.read()
+            if keep and made is not None and made.for_runs:
+                site.state.write(replace(made, for_runs=False))
+            yield kind_cluster()
     finally:
-        if any(made_now) and not keep:
-            with undisturbed():  # from its first step on: a signal now would leave the cluster behind
-                take_down(site.state, site.say)
+        with undisturbed():  # a signal now would leave the cluster behind
+            made = site.state.read()
+            if made is not None and made.for_runs:
+                try:
+                    take_down(site.state, site.say)
+                except InUse as others:
+                    site.say(f"the kind cluster made for runs goes with the last of them ({others})")
 
 
 def node_image(image: str | None, version: str | None) -> str | None:

@@ -68,8 +68,11 @@ def _target(cluster: str | None, context: str | None, namespace: str | None) -> 
     from gameday.runner.target import existing, kind_cluster
 
     if cluster == KIND:
+        from gameday.runner.kind.state import State
+        from gameday.runner.kind.up import is_whole
+
         try:
-            return replace(kind_cluster(), namespace=namespace)
+            return replace(kind_cluster(), namespace=namespace) if is_whole(State.here()) else None
         except InvalidRequest:
             return None  # not up, or not ours: the checks of kind say which
         except EnvironmentFailure as problem:

@@ -115,9 +115,11 @@ def _cluster(options: dict[str, Any]) -> Iterator[Target | None]:
     from gameday.cli import kind
     from gameday.runner.interrupts import interruptible
     from gameday.runner.kind.state import State
+    from gameday.runner.kind.up import is_whole
+    from gameday.runner.target import kind_cluster
 
-    if options["dry_run"] and State.here().read() is None:
-        yield None  # nothing is made for a plan
+    if options["dry_run"]:  # nothing is made for a plan, or ended after it
+        yield in_namespace(kind_cluster(), options["namespace"]) if is_whole(State.here()) else None
         return
     with interruptible(), kind.for_a_run(keep=options["keep"]) as made:
         named = in_namespace(made, options["namespace"])

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from gameday.runner.kind.state import State
     from gameday.runner.kind.tools import Engine, Kind
 
-__all__ = ["CONTEXT", "NAME", "Nodes", "Wanted", "await_nodes", "check", "create", "delete", "find_nodes", "load"]
+__all__ = [
+    "CONTEXT", "NAME", "Nodes", "Plan", "Wanted", "await_nodes", "create", "delete", "find_nodes", "load", "plan",
+]  # fmt: skip
 
 NAME = "gameday"
 CONTEXT = f"kind-{NAME}"
@@ -55,12 +57,24 @@ class Wanted:
         shop_port: the port of 127.0.0.1 that leads to the shop.
         node_image: the nodes' image.
         data: how much the database of the shop that stays holds.
+        any_port: another port will do where that of `cluster.yaml` is taken.
     """
 
     nodes: int | None = None
     shop_port: int | None = None
     node_image: str | None = None
     data: str | None = None
+    any_port: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What kind will be given to make a cluster from, how many nodes it will have, and the shop's port."""
+
+    config: dict[str, Any]
+    nodes: int
+    port: int
+    node_image: str | None
 
 
 @dataclass(frozen=True)
@@ -97,47 +111,14 @@ def _inspected(engine: Engine) -> list[dict[str, Any]]:
 
 def _bears_mark(container: dict[str, Any], state: State) -> bool:
     """Whether a container has our mark; an engine in a machine of its own may put something before its path."""
-    mounts = container.get("Mounts") or []
-    return any(
-        one.get("Destination") == _MARK and str(one.get("Source")).endswith(str(state.mark.resolve())) for one in mounts
+    mark, mounts = state.mark, container.get("Mounts") or []
+    return mark is not None and any(
+        one.get("Destination") == _MARK and str(one.get("Source")).endswith(str(mark)) for one in mounts
     )
 
 
-def create(
-    kind: Kind, state: State, catalogue: Catalogue, wanted: Wanted, *, lock: int, keep: bool,
-    heard: Callable[[str], None],
-) -> tuple[int, int]:  # fmt: skip
-    """Make the cluster; returns how many nodes it has and the shop's port. Its API answers, its nodes may not be ready.
-
-    Args:
-        kind: makes it.
-        state: gets its kubeconfig.
-        catalogue: has its `cluster.yaml`.
-        wanted: what is to be different from that.
-        lock: what the program that makes it shall hold as long as it runs.
-        keep: leave what was made when this is interrupted.
-        heard: is told what kind is about.
-
-    Raises InvalidRequest for a node image that is not to be had, EnvironmentFailure for all else.
-    """
-    config, nodes, port = _config(catalogue, state, wanted)
-    if wanted.node_image:
-        _have(kind.engine, wanted.node_image, heard)
-    image = ["--image", wanted.node_image] if wanted.node_image else []
-    with tempfile.TemporaryDirectory(prefix="gameday-kind-") as folder:
-        file = Path(folder) / "cluster.yaml"
-        file.write_text(yaml.safe_dump(config, sort_keys=False))
-        named = ["--name", NAME, "--config", str(file), "--kubeconfig", str(state.kubeconfig)]
-        kind.run(
-            "create", "cluster", *named, *image, *(["--retain"] if keep else []),
-            timeout_s=_CREATE_S, what="kind create cluster", heard=lambda line: _pass_on(line, heard), held=(lock,),
-            undo=(lambda: None) if keep else (lambda: _remove(kind.engine, state)),
-        )  # fmt: skip
-    return nodes, port
-
-
-def _config(catalogue: Catalogue, state: State, wanted: Wanted) -> tuple[dict[str, Any], int, int]:
-    """What kind is given, the count of nodes, the shop's port. Raises EnvironmentFailure for a file that is none."""
+def plan(catalogue: Catalogue, wanted: Wanted) -> Plan:
+    """What a cluster will be made from. Raises EnvironmentFailure: `cluster.yaml` is none, or the port is taken."""
     file = catalogue.k8s / "kind" / "cluster.yaml"
     try:
         config: dict[str, Any] = yaml.safe_load(file.read_text())
@@ -147,12 +128,8 @@ def _config(catalogue: Catalogue, state: State, wanted: Wanted) -> tuple[dict[st
             control, workers = nodes[0], nodes[1:]
             worker = workers[0] if workers else {"role": "worker"}
             config["nodes"] = nodes = [control, *(dict(worker) for _ in range(wanted.nodes - 1))]
-        if wanted.shop_port is not None:
-            port["hostPort"] = wanted.shop_port
-        for node in nodes:
-            mark = {"hostPath": str(state.mark.resolve()), "containerPath": _MARK, "readOnly": True}
-            node["extraMounts"] = [*node.get("extraMounts", ()), mark]
-        return config, len(nodes), int(port["hostPort"])
+        port["hostPort"] = _free(int(wanted.shop_port or port["hostPort"]), or_any=wanted.any_port)
+        return Plan(config, len(nodes), port["hostPort"], wanted.node_image)
     except (OSError, yaml.YAMLError, LookupError, ValueError, TypeError, AttributeError) as problem:
         said = " ".join(str(problem).split())
         raise EnvironmentFailure(
@@ -160,19 +137,51 @@ def _config(catalogue: Catalogue, state: State, wanted: Wanted) -> tuple[dict[st
         ) from problem
 
 
-def check(state: State, catalogue: Catalogue, wanted: Wanted) -> None:
-    """Find out before anything is made whether such a cluster can be. Raises EnvironmentFailure."""
-    _, _, port = _config(catalogue, state, wanted)
+def _free(port: int, *, or_any: bool) -> int:
+    """The port if nobody listens on it, or another; it may be taken until it is used. Raises EnvironmentFailure."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind(("127.0.0.1", port))
         except OSError as problem:
+            if or_any:
+                return _free(0, or_any=False)
             taken = "is taken" if problem.errno == errno.EADDRINUSE else str(problem.strerror)
             raise EnvironmentFailure(
                 f"port {port} of 127.0.0.1, where the shop would be, {taken}; choose another with --shop-port, or stop "
                 f"what listens there (see: ss -ltnp 'sport = :{port}')"
             ) from problem
+        return int(trial.getsockname()[1])
+
+
+def create(kind: Kind, state: State, planned: Plan, *, lock: int, keep: bool, heard: Callable[[str], None]) -> None:
+    """Make the cluster. Its API answers then; its nodes may not be ready.
+
+    Args:
+        kind: makes it.
+        state: gets its kubeconfig.
+        planned: what it is made from.
+        lock: what the program that makes it shall hold as long as it runs.
+        keep: leave what was made when this fails or is interrupted.
+        heard: is told what kind is about.
+
+    Raises InvalidRequest for a node image that is not to be had, EnvironmentFailure for all else.
+    """
+    mark = state.begin(kind.engine.name, kind.engine.identity())
+    mount = {"hostPath": str(mark), "containerPath": _MARK, "readOnly": True}
+    marked = [{**node, "extraMounts": [*node.get("extraMounts", ()), mount]} for node in planned.config["nodes"]]
+    if planned.node_image:
+        _have(kind.engine, planned.node_image, heard)
+    image = ["--image", planned.node_image] if planned.node_image else []
+    with tempfile.TemporaryDirectory(prefix="gameday-kind-") as folder:
+        file = Path(folder) / "cluster.yaml"
+        file.write_text(yaml.safe_dump({**planned.config, "nodes": marked}, sort_keys=False))
+        named = ["--name", NAME, "--config", str(file), "--kubeconfig", str(state.kubeconfig)]
+        kind.run(
+            "create", "cluster", *named, *image, *(["--retain"] if keep else []),
+            timeout_s=_CREATE_S, what="kind create cluster", heard=lambda line: _pass_on(line, heard), held=(lock,),
+            undo=(lambda: None) if keep else (lambda: _remove(kind.engine, state)),
+        )  # fmt: skip
 
 
 def _have(engine: Engine, image: str, heard: Callable[[str], None]) -> None:
@@ -204,10 +213,13 @@ def load(kind: Kind, nodes: Nodes, images: list[str], heard: Callable[[str], Non
     lacking = [one for one in here if not all(_has(kind.engine, node, one) for node in nodes.for_pods)]
     if lacking:
         heard(f"loading {', '.join(lacking)}")
-        kind.run(
-            "load", "docker-image", *lacking, "--name", NAME, "--nodes", ",".join(nodes.for_pods),
-            timeout_s=_LOAD_S, what="loading images into the nodes",
-        )  # fmt: skip
+        with tempfile.TemporaryDirectory(prefix="gameday-images-") as folder:
+            archive = str(Path(folder) / "images.tar")
+            kind.engine.save(lacking, archive)  # for kind itself asks docker alone, whichever engine it uses
+            kind.run(
+                "load", "image-archive", archive, "--name", NAME, "--nodes", ",".join(nodes.for_pods),
+                timeout_s=_LOAD_S, what="loading images into the nodes",
+            )  # fmt: skip
 
 
 def _has(engine: Engine, node: str, image: str) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gameday.runner.errors import EnvironmentFailure
+from gameday.runner.errors import EnvironmentFailure, InvalidRequest
 from gameday.runner.interrupts import undisturbed
 from gameday.runner.kind.complaints import meaning
 
@@ -37,6 +37,7 @@ _ENGINE_S = 60.0
 """So long an engine may take for what it was asked for."""
 _POLL_S = 0.2
 _ASK_S = 30.0
+_SAVE_S = 300.0
 
 
 class ToolFailure(EnvironmentFailure):
@@ -158,6 +159,15 @@ class Engine:
         """Run one of its commands; returns its stdout. Raises ToolFailure."""
         return run([self.path, *argv], timeout_s=timeout_s, engine=self.name, what=what)
 
+    def identity(self) -> str:
+        """What tells it from other engines of that name, which another DOCKER_HOST leads to; podman has nothing."""
+        return self.run("info", "--format", "{{.ID}}").strip() if self.name == "docker" else ""
+
+    def save(self, images: list[str], archive: str) -> None:
+        """Write images to a new file, as Docker's archives are. Raises ToolFailure."""
+        several = [] if self.name == "docker" else ["--format", "docker-archive", "--multi-image-archive"]
+        self.run("save", *several, "--output", archive, *images, timeout_s=_SAVE_S, what="saving images")
+
     def has_image(self, image: str) -> bool:
         """Whether it has an image of that name already."""
         try:
@@ -180,19 +190,21 @@ class Kind:
         held: tuple[int, ...] = (), undo: Callable[[], None] = lambda: None,
     ) -> str:  # fmt: skip
         """Run one of its commands; returns its stdout. `heard`, `held`, `undo` as in `run`. Raises ToolFailure."""
-        environment = {_PROVIDER: self.engine.name} if self.engine.name != "docker" else {}
         return run(
-            [self.path, *argv], timeout_s=timeout_s, environment=environment, engine=self.engine.name, what=what,
-            heard=heard, held=held, undo=undo,
+            [self.path, *argv], timeout_s=timeout_s, environment={_PROVIDER: self.engine.name},
+            engine=self.engine.name, what=what, heard=heard, held=held, undo=undo,
         )  # fmt: skip
 
 
-def find_engine() -> Engine:
-    """Docker if it answers, else podman; the one that KIND_EXPERIMENTAL_PROVIDER names, if it does.
+def find_engine(remembered: str | None = None) -> Engine:
+    """The one that is remembered, or that KIND_EXPERIMENTAL_PROVIDER names; else docker if it answers, else podman.
 
-    Raises EnvironmentFailure: none is installed, or what is does not answer, and what to do.
+    Raises InvalidRequest when another is named, EnvironmentFailure: none is installed, or what is does not answer, and
+    what to do.
     """
-    asked = os.environ.get(_PROVIDER)
+    asked = remembered or os.environ.get(_PROVIDER)
+    if asked and asked not in ENGINES:
+        raise InvalidRequest(f"{_PROVIDER}={asked}: expected {' or '.join(ENGINES)}; unset it to have one found")
     found = [(name, path) for name in ([asked] if asked else ENGINES) if (path := shutil.which(name))]
     if not found:
         raise EnvironmentFailure(
@@ -204,6 +216,8 @@ def find_engine() -> Engine:
     for name, path in found:
         engine = Engine(name, path)
         try:
+            if "podman" in engine.run("--version"):  # podman-docker calls it docker
+                engine = Engine("podman", path)
             engine.run("version", "--format", "{{.Server.Version}}", what=f"asking {name} for its version")
         except ToolFailure as problem:
             problems.append(problem)

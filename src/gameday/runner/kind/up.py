@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gameday.runner import deploy, guardians
-from gameday.runner.errors import GamedayError, InvalidRequest
+from gameday.runner.errors import EnvironmentFailure, GamedayError, InvalidRequest
 from gameday.runner.interrupts import undisturbed
 from gameday.runner.kind import clusters
 from gameday.runner.kind.image import build
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from gameday.runner.kind.clusters import Nodes, Wanted
     from gameday.runner.kind.images import Images
     from gameday.runner.kind.state import State
-    from gameday.runner.kind.tools import Kind
+    from gameday.runner.kind.tools import Engine, Kind
     from gameday.runner.rendering import Manifest
 
-__all__ = ["Site", "deploy_shop", "ensure_cluster", "take_down"]
+__all__ = ["Site", "deploy_shop", "engine_of", "ensure_cluster", "is_whole", "take_down"]
 
 OVERLAY = "kind"
 READY_S = 240.0
@@ -60,46 +60,70 @@ class Site:
         return Renderer(self.catalogue, overlay=OVERLAY, image=image, images=images, data=data, components=more)
 
 
-def ensure_cluster(site: Site, wanted: Wanted, *, keep: bool, then: Callable[[Kube, Made, bool], None]) -> None:
+def is_whole(state: State) -> bool:
+    """Whether our cluster is up. Raises EnvironmentFailure when its engine does not answer."""
+    if state.read() is None:
+        return False
+    there = clusters.find_nodes(engine_of(state), state)
+    return there is not None and there.ours and there.all_run
+
+
+def engine_of(state: State) -> Engine:
+    """The engine that has our cluster, or any when there is none. Raises EnvironmentFailure when it is another now."""
+    if state.engine is None:
+        return find_engine()
+    name, identity = state.engine
+    engine = find_engine(name)
+    if engine.identity() != identity:
+        raise EnvironmentFailure(
+            f"the kind cluster here was made with another {name} than the one that answers now; lead to that one "
+            f"(DOCKER_HOST, {name} context), or, when it is no more, remove {state.folder}"
+        )
+    return engine
+
+
+def ensure_cluster(
+    site: Site, wanted: Wanted, *, keep: bool, for_runs: bool = False, then: Callable[[Kube, Made], None] | None = None
+) -> None:
     """See to it that our cluster is up, ready, and has its images.
 
     Args:
         site: where.
         wanted: what it is to be; one that is there already must be that.
         keep: leave what was made just now for a look, should anything go wrong.
-        then: what is to be done with it while it is still held; is given the connection, what was made, and whether
-            it was made just now. Should that fail, one that was made just now is taken down.
+        for_runs: one that is made just now is to go with the last run that is in it.
+        then: what is to be done with it while it is still held; is given the connection and what was made. Should that
+            fail, one that was made just now is taken down.
 
     Raises InvalidRequest: there is one of our name that is not ours, or not as wanted, or another gameday is at it.
     Raises EnvironmentFailure: a program is missing, the image cannot be built, a node is never ready, and the like.
     """
-    engine = find_engine()
-    kind = find_kind(engine)
     with site.state.held() as lock:
+        engine = engine_of(site.state)
+        kind = find_kind(engine)
         there = _found(kind, site, lock)
         made = site.state.read() if there else None
         if made is not None:
             _refuse_other(made, wanted)
+            now = replace(made, for_runs=made.for_runs and for_runs)
         else:
-            clusters.check(site.state, site.catalogue, wanted)
+            planned = clusters.plan(site.catalogue, wanted)
+            now = Made(planned.nodes, planned.port, planned.node_image or "", "", for_runs=for_runs)
         site.say("building the storefront's image, unless it is there")
         image = build(engine, site.images, site.catalogue)
         named = _images(site, image)
         try:
             if made is None:
                 site.say("making the kind cluster, which takes about a minute")
-                nodes, port = clusters.create(
-                    kind, site.state, site.catalogue, wanted, lock=lock, keep=keep, heard=site.say
-                )
-                now = Made(nodes, port, wanted.node_image or "", image)
-            else:
-                now = replace(made, image=image)
+                clusters.create(kind, site.state, planned, lock=lock, keep=keep, heard=site.say)
             kube = clusters.await_nodes(site.state, site.say, timeout_s=site.ready_s)
             there = clusters.find_nodes(engine, site.state)
             assert there is not None
             clusters.load(kind, there, named, site.say)
+            now = replace(now, image=image)
             site.state.write(now)
-            then(kube, now, made is None)
+            if then is not None:
+                then(kube, now)
         except BaseException:
             if made is None and not keep:
                 _clear_up(kind, site, lock)
@@ -183,10 +207,13 @@ def deploy_shop(site: Site, kube: Kube, namespace: str, manifests: list[Manifest
 
 
 def take_down(state: State, say: Callable[[str], None]) -> bool:
-    """End our cluster and forget it; returns whether there was any. Raises InvalidRequest for one that is not ours."""
-    engine = find_engine()
-    kind = find_kind(engine)
-    with state.held() as lock:
+    """End our cluster and forget it; returns whether there was any.
+
+    Raises InvalidRequest for one that is not ours, or that a run is in.
+    """
+    with state.held() as lock, state.unused():
+        engine = engine_of(state)
+        kind = find_kind(engine)
         there = clusters.find_nodes(engine, state)
         if there is not None and not there.ours:
             raise InvalidRequest(_THEIRS)

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gameday.runner.errors import EnvironmentFailure
-from gameday.runner.kind.clusters import NAME, find_nodes
+from gameday.runner.kind.clusters import NAME, Wanted, find_nodes, plan
 from gameday.runner.kind.state import State
-from gameday.runner.kind.tools import Engine, find_engine, find_kind
+from gameday.runner.kind.tools import find_kind
+from gameday.runner.kind.up import engine_of
 from gameday.runner.preflight.findings import Finding, lacking, not_allowed, note, ok, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gameday.runner.kind.tools import Engine
     from gameday.runner.preflight.request import Request
 
 __all__ = ["Room", "check_kind", "judged", "room_of"]
@@ -45,7 +47,7 @@ class Room:
 def check_kind(request: Request) -> Iterator[Finding]:
     """The engine, its room, kind, and whether a cluster is up already."""
     try:
-        engine = find_engine()
+        engine = engine_of(State.here())
     except EnvironmentFailure as problem:
         yield refusal("container engine", problem)
         return
@@ -59,6 +61,10 @@ def check_kind(request: Request) -> Iterator[Finding]:
     yield ok("kind", f"{'.'.join(map(str, kind.version))} ({kind.path})")
     if request.target is None:
         yield from _check_cluster(engine)
+        try:
+            plan(request.catalogue, Wanted())
+        except EnvironmentFailure as problem:
+            yield note("the shop's port", str(problem), "a run takes another")
 
 
 def room_of(info: dict[str, Any]) -> Room:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gameday.runner.errors import EnvironmentFailure, InvalidRequest
-from gameday.runner.kind.state import Made, State
+from gameday.runner.kind.state import InUse, Made, State
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,5 +51,33 @@ def test_one_at_a_time_holds_it_and_so_does_whoever_inherits(tmp_path: Path) -> 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     """One line with the next step."""
     (tmp_path / "file").touch()
-    with pytest.raises(EnvironmentFailure, match="Not a directory; set GAMEDAY_STATE"), State(tmp_path / "file").held():
+    state = State(tmp_path / "file" / "kind")
+    with pytest.raises(EnvironmentFailure, match="Not a directory; set GAMEDAY_STATE"), state.held():
         pass
+
+
+def test_nobody_ends_it_while_a_run_is_in_it(tmp_path: Path) -> None:
+    """Several runs may be in it; while somebody ends it none begins."""
+    state = State(tmp_path / "kind")
+    with state.in_use(), state.in_use(), pytest.raises(InUse, match="a run is under way"), state.unused():
+        pass
+    with state.unused(), pytest.raises(InUse, match="another gameday ends"), state.in_use():
+        pass
+
+
+def test_no_two_states_have_the_same_mark(tmp_path: Path) -> None:
+    """They may be at the same path, on two machines that share an engine; one's own stays what it is."""
+    one, other = State(tmp_path / "one"), State(tmp_path / "other")
+    for state in (one, other):
+        assert (state.mark, state.engine) == (None, None)
+        with state.held():
+            state.begin("docker", "ID")
+    assert one.mark is not None
+    assert other.mark is not None
+    assert one.mark.name != other.mark.name
+    assert one.engine == ("docker", "ID")
+    mark = one.mark
+    with one.held():
+        one.forget()
+        assert State(one.folder).engine is None
+        assert one.begin("podman", "") == mark

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gameday.runner import leftovers
+from gameday.runner.errors import InvalidRequest
 from gameday.runner.kind.complaints import meaning
-from gameday.runner.kind.tools import ToolFailure, _group_lives, run
+from gameday.runner.kind.tools import ToolFailure, _group_lives, find_engine, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +96,27 @@ def test_a_process_whose_name_is_cut_in_a_letter_keeps_nothing_from_being_ended(
         finally:
             running.kill()
     assert not _group_lives(running.pid)
+
+
+def test_podman_is_told_though_it_is_called_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Debian's podman-docker does: it names images otherwise, and its archives must be asked for."""
+    note = tmp_path / "note"
+    program = tmp_path / "docker"
+    program.write_text(f'#!/bin/sh\necho "$@" >>{note}\necho podman version 5.4.2\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("KIND_EXPERIMENTAL_PROVIDER", raising=False)
+    engine = find_engine()
+    assert (engine.name, engine.identity()) == ("podman", "")
+    engine.save(["a:1", "b:2"], "/to")
+    assert "save --format docker-archive --multi-image-archive --output /to a:1 b:2" in note.read_text().splitlines()
+
+
+def test_an_engine_that_we_do_not_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kind knows more of them."""
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "nerdctl")
+    with pytest.raises(InvalidRequest, match="KIND_EXPERIMENTAL_PROVIDER=nerdctl: expected docker or podman"):
+        find_engine()
 
 
 @pytest.mark.parametrize(
