@@ -73,6 +73,7 @@ def interrupt(where: Site, number: signal.Signals, after_s: float) -> Trial | No
             return None
     steps = [line.split(" s  ", 1)[1] for line in said.splitlines() if " s  " in line]
     at = next((one for one in reversed(steps) if not one.startswith(("taking down", "nothing of"))), "its start")
+    at = "loading images" if at.startswith("loading ") else at  # without their names
     return Trial(number, after_s, at, up.returncode, time.monotonic() - ended, len(where.nodes()))
 
 

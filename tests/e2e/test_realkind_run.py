@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gameday.ledger.calls import wait_until
-from tests.e2e.kindsite import DOWN, UP, Site, site
+from tests.e2e.kindsite import DOWN, UP, Site, line, site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,12 +50,18 @@ def test_a_cluster_made_for_a_run_goes_with_it_unless_it_is_to_be_kept(nothing: 
     assert "</html>" in nothing.served()
     assert nothing.docker("ps", "--quiet", "--no-trunc") == nodes
 
+    nothing.docker("rm", "--force", "--volumes", *nothing.nodes())
+    preflight = nothing.gameday("preflight", "--cluster", "kind")
+    assert preflight.returncode == 0, preflight.stdout
+    assert "gameday is not up" in preflight.stdout
+
 
 def test_a_run_that_is_interrupted_takes_its_cluster_with_it(nothing: Site) -> None:
     """Its experiment is under way: that is undone first."""
     report = nothing.folder / "interrupted"
     with nothing.start(*RUN, str(report), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
         assert wait_until((report / "slow-catalog-falls-back" / "evidence.jsonl").exists, 300)
+        line(nothing.gameday(*DOWN), 2, "a run is under way in the kind cluster")
         run.send_signal(signal.SIGTERM)
         said, _ = run.communicate(timeout=120)
     assert run.returncode == 143, said
@@ -69,9 +75,9 @@ def test_a_signal_while_the_cluster_of_a_run_is_deleted_changes_nothing(nothing:
     with nothing.start(*RUN, str(report), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
         assert run.stderr is not None
         said = ""
-        for line in run.stderr:
-            said += line
-            if "deleting 3 nodes" in line:
+        for told in run.stderr:
+            said += told
+            if "deleting 3 nodes" in told:
                 break
         for number in (signal.SIGTERM, signal.SIGINT):
             run.send_signal(number)

@@ -128,6 +128,17 @@ def test_an_interrupted_up_takes_down_what_it_made(nothing: Site, number: int, c
     assert nothing.nodes() == []
 
 
+def test_an_interrupted_up_that_nobody_listens_to(nothing: Site) -> None:
+    """`2>&1 | tee` goes by the same Ctrl-C: what was made is taken down all the same."""
+    with nothing.start(*UP, stderr=subprocess.PIPE) as up:
+        assert wait_until(lambda: bool(nothing.nodes()), 60)
+        assert up.stderr is not None
+        up.stderr.close()
+        os.kill(up.pid, signal.SIGINT)
+        assert up.wait(60) == 130
+    assert nothing.nodes() == []
+
+
 def test_down_twice(nothing: Site) -> None:
     """Nothing is up, which is fine."""
     for _ in range(2):
