@@ -179,8 +179,8 @@ def create(kind: Kind, state: State, planned: Plan, *, lock: int, keep: bool, he
         named = ["--name", NAME, "--config", str(file), "--kubeconfig", str(state.kubeconfig)]
         kind.run(
             "create", "cluster", *named, *image, *(["--retain"] if keep else []),
-            timeout_s=_CREATE_S, what="kind create cluster", heard=lambda line: _pass_on(line, heard), held=(lock,),
-            undo=(lambda: None) if keep else (lambda: _remove(kind.engine, state)),
+            timeout_s=_CREATE_S, what="kind create cluster", heard=lambda line: _pass_on(line, heard),
+            held=kind.held(lock), undo=(lambda: None) if keep else (lambda: _remove(kind.engine, state)),
         )  # fmt: skip
 
 
@@ -277,7 +277,7 @@ def delete(kind: Kind, state: State, *, lock: int) -> None:
     """End the cluster; its kubeconfig goes too, and the user's is not written to. Raises EnvironmentFailure."""
     kind.run(
         *("delete", "cluster", "--name", NAME, "--kubeconfig", str(state.kubeconfig)),
-        timeout_s=_LOAD_S, what="kind delete cluster", held=(lock,),
+        timeout_s=_LOAD_S, what="kind delete cluster", held=kind.held(lock),
     )  # fmt: skip
     if left := find_nodes(kind.engine, state):
         raise EnvironmentFailure(f"nodes of the kind cluster are left: {', '.join(left.names)}; say it again")

@@ -185,6 +185,14 @@ class Kind:
     engine: Engine
     version: tuple[int, ...]
 
+    def held(self, lock: int) -> tuple[int, ...]:
+        """What it shall inherit of the lock, so that nobody comes between should it outlive us.
+
+        Podman would hand it on to its name server, which lives as long as the containers do
+        (github.com/containers/podman/issues/27854).
+        """
+        return (lock,) if self.engine.name == "docker" else ()
+
     def run(
         self, *argv: str, timeout_s: float = _ASK_S, what: str = "", heard: Callable[[str], None] | None = None,
         held: tuple[int, ...] = (), undo: Callable[[], None] = lambda: None,
