@@ -106,7 +106,7 @@ def _explain(problem: Exception) -> int:
         case GamedayError():
             return _say(str(problem), problem.exit_code)
         case BrokenPipeError():
-            return _leave_quietly()
+            return _leave_quietly(problem)
     return _say_unexpected(problem)
 
 
@@ -116,12 +116,14 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def _leave_quietly() -> int:
-    """Whoever read our output has gone."""
+def _leave_quietly(problem: BrokenPipeError) -> int:
+    """Whoever read our output has gone, perhaps by the same interrupt as we."""
     from gameday.cli.consoles import silence  # late: only what went wrong needs it
 
     silence(sys.stdout)
-    return EXIT_ENVIRONMENT
+    silence(sys.stderr)
+    asked = problem.__context__  # click writes a line's end when it is interrupted
+    return _interrupted(asked) if isinstance(asked, KeyboardInterrupt) else EXIT_ENVIRONMENT
 
 
 def _say_unexpected(problem: Exception) -> int:

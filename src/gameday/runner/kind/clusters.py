@@ -190,7 +190,7 @@ def _have(engine: Engine, image: str, heard: Callable[[str], None]) -> None:
         return
     heard(f"pulling {image}")
     try:
-        engine.run("pull", "--quiet", image, timeout_s=_PULL_S, what=f"{engine.name} pull")
+        engine.run("pull", "--quiet", image, timeout_s=_PULL_S, what=f"pulling {image}")
     except ToolFailure as problem:
         if not re.search(_NO_SUCH_IMAGE, problem.said, re.IGNORECASE):
             raise
