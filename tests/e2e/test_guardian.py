@@ -6,14 +6,15 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gameday.ledger import LEDGER_NAME, Ledger, differences, snapshot
-from gameday.ledger.calls import wait_until
+from gameday.ledger import LEDGER_NAME, Entry, Ledger, NoUndo, differences, lease, snapshot
+from gameday.ledger.calls import find, wait_until
 from gameday.ledger.entries import FORMAT
 from gameday.ledger.lease import DURATION_S, HeldError, Lease, holder_now, new_holder
 from gameday.runner.guardians import NAME
@@ -104,13 +105,14 @@ def test_a_run_that_slept_too_long_sets_no_more_faults(
 def test_a_second_run_is_refused_while_one_is_under_way(
     lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
 ) -> None:
-    """By `gameday run` and by plain `chaos run`, in words, before anything is touched."""
+    """By `gameday run` and by plain `chaos run`, in words; nothing is touched, no fault of the first's either."""
     del before
     (friendly,) = (file for file in EXPERIMENTS if "friendly" in file.name)
     kubeconfig = str(Path(environment["GAMEDAY_STATE"]) / "local" / "kubeconfig")
     chaos = [str(Path(GAMEDAY).with_name("chaos")), "--no-version-check", "run", str(friendly)]
     first = Lease(lasting, "shop", new_holder())
     first.take()
+    Ledger(lasting, "shop").write(Entry("firsts", "terminate-pods", (NoUndo(("web",)),), holder=first.holder))
     try:
         second, plain = (
             subprocess.run(
@@ -119,8 +121,11 @@ def test_a_second_run_is_refused_while_one_is_under_way(
             )
             for argv in ([GAMEDAY, "run", str(friendly), *SHOP], chaos)
         )  # fmt: skip
+        kept = [entry.id for entry in Ledger(lasting, "shop").entries()]
     finally:
+        Ledger(lasting, "shop").remove("firsts")
         first.release()
+    assert kept == ["firsts"]
     journal = json.loads((tmp_path / "journal.json").read_text())["gameday"]
     assert (second.returncode, plain.returncode, journal["verdict"]) == (2, 1, "invalid"), second.stderr + plain.stderr
     assert "only one may be at a time" in " ".join(second.stderr.split())
@@ -181,6 +186,29 @@ def test_a_lease_is_taken_from_the_dead_alone(lasting: Kube) -> None:
     assert time.monotonic() - began >= DURATION_S - 0.5
     second.release()
     assert holder_now(lasting, "default")[0] == ""
+
+
+def test_a_living_run_keeps_its_lease_from_one_that_has_slept(lasting: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two looks of the second more passes than a dead run is given: the first has renewed all the same."""
+    first, second = (Lease(lasting, "default", new_holder()) for _ in range(2))
+    looks = []
+
+    def find_after_a_sleep(*arguments: Any) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            looks.append(time.monotonic())
+            if len(looks) == 2:
+                time.sleep(DURATION_S + 1)
+        return find(*arguments)
+
+    first.take()
+    try:
+        monkeypatch.setattr(lease, "find", find_after_a_sleep)
+        with pytest.raises(HeldError, match="under way there"):
+            second.take()
+        assert holder_now(lasting, "default")[0] == first.holder
+    finally:
+        second.leave()
+        first.release()
 
 
 def test_a_run_without_a_guardian_is_refused_unless_told(

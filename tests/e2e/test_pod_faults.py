@@ -277,6 +277,21 @@ def test_a_selector_that_somebody_else_put_back_is_noticed(lasting: Kube) -> Non
     assert in_force(lasting) == [False]
 
 
+def test_a_selector_that_somebody_else_has_changed_keeps_its_pods(lasting: Kube) -> None:
+    """It still asks for the label: without it the Service would lead to nobody. Put back, all is undone."""
+    pods.make_unready(SHOP, "app=web", count=1)
+    left = addresses(lasting, "web")
+    more = {"app.kubernetes.io/part-of": "gameday-storefront"}
+    lasting.core.patch_namespaced_service("web", SHOP, {"spec": {"selector": more}})
+    (outcome,) = revert(lasting, SHOP)
+    assert (outcome.ok, outcome.conflict) == (False, True)
+    assert wait_until(lambda: addresses(lasting, "web") == left, 5)
+    assert len(left) == 1
+    lasting.core.patch_namespaced_service("web", SHOP, {"spec": {"selector": dict.fromkeys(more)}})
+    assert [one.ok for one in revert(lasting, SHOP)] == [True]
+    assert labelled(lasting) == []
+
+
 @pytest.mark.parametrize(
     ("label_selector", "how", "says"),
     [

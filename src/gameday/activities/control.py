@@ -159,10 +159,13 @@ def after_method_control(context: Any, **_arguments: Any) -> None:
 
 
 def before_rollback_control(context: Any, **_arguments: Any) -> None:
-    """Note the phase. Raises InterruptExecution when the experiment is refused: its rollbacks are no better then."""
+    """Note the phase. Raises InterruptExecution when the experiment was not let in.
+
+    Its rollbacks are no better than it is then, and what they would undo is another run's.
+    """
     del context
-    if _run is not None and _run.refused:
-        raise InterruptExecution(_run.invalid)
+    if _run is not None and not _run.allowed:
+        raise InterruptExecution(_run.invalid or _run.error or "it was not let in")
     if _run is not None and _run.session is not None:
         _run.session.enter("rollback")
 

@@ -113,9 +113,9 @@ def _undo_all(kube: Kube, ledger: Ledger, entry: Entry, patience_s: float) -> At
     failed: list[tuple[Operation, Exception]] = []
     skipped: list[Operation] = []
     for operation in entry.undo:
-        if failed and isinstance(operation, DeleteMade | DeleteFaultSets):
+        if failed and isinstance(operation, DeleteMade | DeleteFaultSets | ClearLabel):
             skipped.append(operation)
-            continue  # what could not be put back may still lead to what would be deleted
+            continue  # what could not be put back may still lead to what would be deleted, or to pods by that label
         try:
             notes.append(_undo(kube, ledger.namespace, entry, operation, patience_s))
         except Exception as problem:  # noqa: BLE001  # one undo that fails must not stop the others
