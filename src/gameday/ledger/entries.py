@@ -6,6 +6,7 @@ refused as a whole, with an error that names it: half an undo is worse than a lo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import uuid
@@ -216,6 +217,11 @@ Operation = (
     | NoUndo
 )
 _OPERATIONS: dict[str, type[Operation]] = {kind.op: kind for kind in get_args(Operation)}
+
+
+def understood() -> str:
+    """What tells a ledger that this version can read and undo from one that it cannot, wholly; 12 hex digits."""
+    return hashlib.sha256(f"{FORMAT} {' '.join(sorted(_OPERATIONS))}".encode()).hexdigest()[:12]
 
 
 def _is_texts(value: Any, *, or_none: bool = False) -> bool:

@@ -10,6 +10,7 @@ from kubernetes.client import ApisApi, RbacAuthorizationV1Api
 from kubernetes.client.exceptions import ApiException
 
 from gameday.ledger.calls import find, persist, said
+from gameday.ledger.entries import understood
 from gameday.ledger.lease import GUARDIAN
 from gameday.runner.deploy import StopAskedError
 from gameday.runner.errors import EnvironmentFailure
@@ -27,15 +28,19 @@ __all__ = ["NAME", "guardian", "install", "is_watching", "node_rights", "uninsta
 NAME = GUARDIAN
 _RBAC = "rbac.authorization.k8s.io"
 _POLL_S = 0.2
+_UNDERSTANDS = "gameday.dev/understands"
+"""An annotation of its Deployment: which ledgers the version that put it there can undo."""
 
 
 def guardian(catalogue: Catalogue, image: str | None = None) -> list[Manifest]:
     """Its objects, made of that image of the storefront. Raises EnvironmentFailure when they cannot be rendered."""
     made = kustomize(catalogue.k8s / "guardian")
-    for one in made if image else ():
-        for container in one["spec"]["template"]["spec"]["containers"] if one["kind"] == "Deployment" else ():
-            if container["image"].startswith(STOREFRONT):
-                container["image"] = image
+    for one in made:
+        if one["kind"] == "Deployment":
+            one["metadata"].setdefault("annotations", {})[_UNDERSTANDS] = understood()
+            for container in one["spec"]["template"]["spec"]["containers"]:
+                if image and container["image"].startswith(STOREFRONT):
+                    container["image"] = image
     return made
 
 
@@ -90,9 +95,11 @@ def uninstall(kube: Kube, namespace: str, manifests: list[Manifest]) -> None:
 
 
 def is_watching(kube: Kube, namespace: str) -> bool:
-    """Whether the namespace has a guardian that is ready, of its present template."""
+    """Whether the namespace has a guardian that is ready, of its present template, and would understand our ledger."""
     found = find(kube.apps.read_namespaced_deployment, NAME, namespace)
-    if found is None or (found.status.observed_generation or 0) < found.metadata.generation:
+    if found is None or (found.metadata.annotations or {}).get(_UNDERSTANDS) != understood():
+        return False
+    if (found.status.observed_generation or 0) < found.metadata.generation:
         return False
     return (found.status.updated_replicas or 0) > 0 and (found.status.available_replicas or 0) > 0
 

@@ -196,9 +196,9 @@ class SingleRun:
                               stopped=self.stop.asked)  # fmt: skip
         elif not guardians.is_watching(self.kube, self.namespace):
             raise InvalidRequest(
-                f"namespace {self.namespace}: no guardian watches it, who would undo the faults should this run die; "
-                f"install one: gameday guardian install --context {self.kube.context} --namespace {self.namespace}, "
-                "or say --without-guardian"
+                f"namespace {self.namespace}: no guardian of this version watches it, who would undo the faults should "
+                f"this run die; install one: gameday guardian install --context {self.kube.context} --namespace "
+                f"{self.namespace}, or say --without-guardian"
             )
 
     def _refuse_old_faults(self) -> None:

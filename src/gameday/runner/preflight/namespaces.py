@@ -52,7 +52,9 @@ def check_guardian(kube: Kube, namespace: str, request: Request) -> Iterator[Fin
     image = "" if request.on_this_machine else f" --image {request.image or 'NAME'}"
     install = f"gameday guardian install --context {kube.context} --namespace {namespace}{image}"
     found = find(kube.apps.read_namespaced_deployment, guardians.NAME, namespace)
-    observed = f"none in {namespace}" if found is None else f"the one in {namespace} is not ready"
+    observed = (
+        f"none in {namespace}" if found is None else f"the one in {namespace} is not ready, or of another version"
+    )
     yield not_allowed("guardian", observed, "one that watches", f"{install} (or do without: --without-guardian)")
 
 
