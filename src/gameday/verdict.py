@@ -21,6 +21,9 @@ Name = Literal["passed", "failed", "invalid", "inconclusive", "dirty", "error"]
 EXIT_CODES: dict[str, int] = {"passed": 0, "failed": 1, "invalid": 2, "inconclusive": 3, "dirty": 4, "error": 5}
 """What `gameday run` exits with."""
 
+MIN_WINDOW_S = 1.0
+"""A fault that was proven in force for less than this before the window closed has not been watched."""
+
 _WORST_FIRST: tuple[Name, ...] = ("dirty", "error", "failed", "inconclusive", "invalid", "passed")
 
 
@@ -71,7 +74,8 @@ class Facts:
 
     `remains` is what could not be undone, each with the command that mends it; `recovered` says
     whether requests were fine again after the undo (None: not looked at); `window_complete`
-    whether the hypothesis was judged over the whole fault window; `policies` what the experiment did
+    whether the hypothesis was judged over the whole fault window, `window_s` how long that was with a fault proven in
+    force, `clock_step_s` by how much this machine's clock was set meanwhile; `policies` what the experiment did
     with NetworkPolicies, which nothing proves to be enforced; `idle` and `rollbacks` which activities that are
     not ours did nothing, or did not undo what they should have; `foreign` its actions that are not ours.
     """
@@ -83,6 +87,8 @@ class Facts:
     baseline_done: bool = False
     findings: tuple[Finding, ...] = ()
     window_complete: bool = False
+    window_s: float = 0.0
+    clock_step_s: float = 0.0
     faults: tuple[FaultFacts, ...] = ()
     policies: tuple[str, ...] = ()
     idle: tuple[str, ...] = ()
@@ -174,6 +180,13 @@ def _window_doubts(facts: Facts) -> Iterable[str]:
             yield f"{finding.probe} was violated with no fault proven in force: {finding.reason}"
     if not facts.window_complete or not facts.findings:
         yield "the hypothesis was not judged over the whole fault window"
+    if facts.window_s < MIN_WINDOW_S:
+        yield (
+            f"the fault was watched for {facts.window_s:.1f} s, at least {MIN_WINDOW_S:g} s are needed: end the method "
+            f"with gameday.activities.traffic.observe"
+        )
+    if facts.clock_step_s:
+        yield f"this machine's clock was set by {facts.clock_step_s:+.1f} s: what came when nobody can tell"
 
 
 def _undo_doubts(facts: Facts) -> Iterable[str]:

@@ -71,10 +71,10 @@ def command(environment: dict[str, str], program: str, *words: str) -> str:
     return done.stdout
 
 
-def chaos(file: Path, folder: Path, environment: dict[str, str]) -> Callable[[], Ended]:
+def chaos(file: Path, folder: Path, environment: dict[str, str], *options: str) -> Callable[[], Ended]:
     """Start `chaos run`; what is returned waits for its end."""
     folder.mkdir(exist_ok=True)
-    argv = [str(BIN / "chaos"), "--no-version-check", "run", str(file), "--journal-path", "journal.json"]
+    argv = [str(BIN / "chaos"), "--no-version-check", "run", str(file), "--journal-path", "journal.json", *options]
     process = subprocess.Popen(
         argv, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -88,6 +88,14 @@ def chaos(file: Path, folder: Path, environment: dict[str, str]) -> Callable[[],
         return Ended(process.returncode, json.loads(journal.read_text()) if journal.exists() else {}, said)
 
     return end
+
+
+@pytest.mark.parametrize("what", ["probes", "actions", "activities"])
+def test_a_dry_run_is_no_pass(environment: dict[str, str], tmp_path: Path, what: str) -> None:
+    """Chaos Toolkit calls the baseline met then, though nobody has looked, or the method done, though nothing was."""
+    end = chaos(SLOW, tmp_path, environment, "--dry", what)()
+    assert (end.code, end.verdict) == (1, "invalid"), end.said
+    assert "--dry leaves out what a verdict rests on" in end.journal["gameday"]["reason"]
 
 
 def test_the_exit_code_is_zero_on_a_sound_shop_and_one_on_a_weak_one(

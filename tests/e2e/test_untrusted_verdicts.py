@@ -83,6 +83,22 @@ def test_chaos_toolkit_by_itself_passes_over_it(shops: Shops, tmp_path: Path, sl
     assert "Experiment ended with status: completed" in ended.said
 
 
+def test_an_undo_in_the_method_hides_no_fault_that_had_gone_before(shops: Shops, tmp_path: Path) -> None:
+    """The proxy let go of it after its two seconds: what was seen later was seen without it."""
+    experiment = sound()
+    experiment["controls"][0]["provider"]["arguments"]["faultproxies"] = ["catalog"]
+    experiment["method"] = [
+        ours("slow-the-catalog", "network:delay_requests", service="catalog", latency_ms=2000, ttl_s=2),
+        watched(5),
+        ours("clear-it", "network:clear_faults", service="catalog"),
+    ]
+    game, plain = shops.ends(experiment, tmp_path)
+    assert game.outcome == (3, "inconclusive"), game.said
+    assert plain.outcome == (1, "inconclusive"), plain.said
+    assert "reverted" in game.reason
+    assert "reverted" in plain.reason
+
+
 def test_a_baseline_that_is_not_met_is_inconclusive(shops: Shops, tmp_path: Path) -> None:
     """The method is skipped, so nothing was tried."""
     within = probe("pages-come-within-no-time", "pages:page_latency_share_within", latency_ms=0.01, share=0.5)

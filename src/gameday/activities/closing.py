@@ -106,7 +106,7 @@ def _wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
         until = shoppers.known_until()
         recent = shoppers.recorder.samples(max(began, until - _CALM_S), until)
         bad = [sample for sample in recent if sample.failed or sample.fallback]
-        if len(recent) >= enough and not bad:
+        if until - began >= _CALM_S and len(recent) >= enough and not bad:
             reason = _unkept(run.session, until=began)
             if not reason:
                 said = f"{len(recent)} requests in a row were fine, every confirmed order and gift has its mail"
@@ -148,7 +148,9 @@ def _facts(run: Conductor, journal: Mapping[str, Any], remains: tuple[str, ...],
     states = journal.get("steady_states") or {}
     before, after = states.get("before"), states.get("after")
     since = (session.method_started_at if session else None) or float("inf")
-    proven = fault_window(evidence.events(), since).proven_from is not None
+    proven_from = fault_window(evidence.events(), since).proven_from
+    proven = proven_from is not None
+    window_end = (session.window_end if session else None) or 0.0
     interrupted = run.interrupted
     if interrupted is None and journal.get("status") == "interrupted":
         interrupted = "stopped by a signal"
@@ -157,9 +159,11 @@ def _facts(run: Conductor, journal: Mapping[str, Any], remains: tuple[str, ...],
         invalid=run.invalid,
         interrupted=interrupted,
         baseline=_findings(session.baseline_findings if session else {}, before, proven=False),
-        baseline_done=bool(before and before.get("steady_state_met")),
+        baseline_done=bool(before and before.get("steady_state_met")) and _all_asked(run, session),
         findings=_findings(_in_window(run, journal), after, proven=proven, window=True),
         window_complete=bool(after) and run.hypothesis_closed and run.covered,
+        window_s=max(0.0, window_end - (proven_from or window_end)),
+        clock_step_s=run.heartbeat.stepped_s,
         faults=fault_facts(evidence.events(), since),
         policies=run.policies.unproven(run.kube, run.settings.namespace) if run.settings else (),
         foreign=run.foreign,
@@ -169,6 +173,11 @@ def _facts(run: Conductor, journal: Mapping[str, Any], remains: tuple[str, ...],
         recovered=recovery[0],
         recovery_reason=recovery[1],
     )
+
+
+def _all_asked(run: Conductor, session: Session | None) -> bool:
+    """Whether each probe of ours was asked in the baseline: Chaos Toolkit may call met what nobody has measured."""
+    return session is not None and {probe.name for probe in run.probes} <= session.baseline_findings.keys()
 
 
 def _in_window(run: Conductor, journal: Mapping[str, Any]) -> dict[str, Finding]:

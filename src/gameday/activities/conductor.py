@@ -17,15 +17,14 @@ from gameday.activities import session as sessions
 from gameday.activities.draining import company_refused
 from gameday.activities.guard import NotAllowedError, allow_drain, check_context, check_namespace, check_shop, set_caps
 from gameday.activities.policies import PolicyWatch
-from gameday.activities.proof import faults_set_since
 from gameday.activities.radius import BlastRadius
 from gameday.activities.residue import Residue
 from gameday.activities.sampling import too_short
 from gameday.activities.settings import Settings, SettingsError, read_settings
+from gameday.activities.standing import record_reverted
 from gameday.activities.watcher import HypothesisProbe, Watcher, hypothesis_probes
 from gameday.allowlist import Allowance, foreign_actions, refusals
 from gameday.kube import Kube, connect_from_environment, one_line
-from gameday.ledger import still_in_force
 from gameday.ledger.calls import said
 from gameday.ledger.lease import HOLDER_VARIABLE, HeldError, Lease, holder_of_this_run, new_holder
 from gameday.load.samples import Recorder
@@ -53,6 +52,7 @@ class Conductor:
             *(why for _, why in too_short(experiment)),
             *filter(None, [company_refused(experiment)]),
         )
+        self.dry = experiment.get("dry")
         self.residue = Residue(experiment)
         self.settings: Settings | None = None
         self.kube: Kube | None = None
@@ -98,6 +98,11 @@ class Conductor:
         """Raise NotAllowedError when the experiment calls what is not allowed; note what is by somebody's word."""
         if self.refused:
             raise NotAllowedError("; ".join(self.refused))
+        if self.dry:
+            raise NotAllowedError(
+                "--dry leaves out what a verdict rests on: run it without; what it would do is shown by "
+                "'gameday run --dry-run'"
+            )
         if allowance := str(Allowance.of_environment()):
             evidence.record("note", text=f"allowed beyond the list: {allowance}")
 
@@ -162,27 +167,8 @@ class Conductor:
 
         session.window_end = time.time()
         self.covered = session.shoppers.settle(session.window_end)
-        try:
-            record_touch(session.namespace)
-            self._check_standing(session)
-        except InterruptExecution:
-            raise
-        except Exception as problem:  # noqa: BLE001  # without the proof the verdict cannot be passed; say so
-            evidence.record("note", text=f"the faults' proof could not be read: {one_line(problem)}")
-            for fault in faults_set_since(evidence.events(), session.method_started_at or 0):
-                evidence.record("fault-reverted", fault=fault, by=f"somebody unknown: {one_line(problem)}")
+        record_reverted(session, lambda: record_touch(session.namespace))
         session.enter("hypothesis")
-
-    @staticmethod
-    def _check_standing(session: Session) -> None:
-        """Record `fault-reverted` for each of the method's faults that is no longer as it was set."""
-        standing = {fault: (ok, why) for fault, ok, why in still_in_force(session.kube, session.namespace)}
-        events = evidence.events()
-        undone = {e["fault"] for e in events if e["event"] == "fault-undone"}
-        for fault in faults_set_since(events, session.method_started_at or 0):
-            ok, why = standing.get(fault, (False, "its entry in the ledger is gone"))
-            if not ok and fault not in undone:
-                evidence.record("fault-reverted", fault=fault, by=f"somebody else: {why}")
 
     def after_hypothesis(self) -> None:
         """Ask the probes that Chaos Toolkit left out because one before them was not within tolerance."""

@@ -15,6 +15,7 @@ from gameday import evidence
 from gameday.activities import proxied
 from gameday.activities.fault import EXPECTED, Fault, activity, attack
 from gameday.activities.seeds import seed_of
+from gameday.activities.standing import record_reverted_in_method
 from gameday.activities.targets import is_ready
 from gameday.kube import connect_from_environment
 from gameday.ledger import ClearFault, Entry, Ledger, revert
@@ -135,6 +136,7 @@ def clear_faults(namespace: str, service: str) -> list[dict[str, Any]]:
     found = entries(kube, namespace, service, *KINDS)
     for entry in found:
         touched(kube, namespace, entry)
+    record_reverted_in_method()
     return undo(kube, namespace, {entry.id for entry in found}, undone=True)
 
 

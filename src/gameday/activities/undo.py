@@ -11,6 +11,7 @@ from gameday import evidence
 from gameday.activities import proxied
 from gameday.activities.fault import EXPECTED, activity
 from gameday.activities.kinds import kind_of
+from gameday.activities.standing import record_reverted_in_method
 from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import connect_from_environment
 from gameday.ledger import Entry, Ledger, NoUndo, Outcome, SetContainer, SetReplicas, SetSelector, revert
@@ -34,6 +35,7 @@ def revert_faults(namespace: str, timeout_s: float = 90.0) -> list[dict[str, Any
     """
     kube = connect_from_environment()
     record_touch(namespace, kube)
+    record_reverted_in_method()
     entries, _ = Ledger(kube, namespace).read()
     outcomes = revert(kube, namespace)
     by_id = {entry.id: entry for entry in entries}

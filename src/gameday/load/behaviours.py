@@ -83,10 +83,10 @@ class CartBook:
         with self._lock:
             return [loss for loss in self._losses if loss.at >= since]
 
-    def checks(self, since: float = 0.0) -> int:
-        """How many times a cart could be read since a time."""
+    def checks(self, since: float = 0.0) -> list[str]:
+        """The carts that could be read since a time, each as many times as it was."""
         with self._lock:
-            return sum(1 for at, _ in self._checks if at >= since)
+            return [cart for at, cart in self._checks if at >= since]
 
 
 async def visit_shop(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gameday.ledger.calls import wait_until
 from gameday.load.stalls import Heartbeat, Stall, waited_for_processor_s
 
 BUSY = "import time; end = time.monotonic() + 4\nwhile time.monotonic() < end: pass"
@@ -29,6 +30,20 @@ def test_programs_that_queue_for_processors_are_a_stall() -> None:
         heartbeat.stop()
 
     assert heartbeat.stalls()
+
+
+def test_a_clock_that_is_set_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Back by eight seconds, in which nobody would shop; no beat is missed by that."""
+    real, heartbeat = time.time, Heartbeat()
+    heartbeat.start()
+    try:
+        time.sleep(0.2)  # some beats by the clock as it was
+        assert heartbeat.stepped_s == 0
+        monkeypatch.setattr("gameday.load.stalls.time.time", lambda: real() - 8)
+        assert wait_until(lambda: heartbeat.stepped_s != 0, 5)
+    finally:
+        heartbeat.stop()
+    assert heartbeat.stepped_s == pytest.approx(-8, abs=0.5)
 
 
 def test_waiting_for_a_processor_only_grows() -> None:

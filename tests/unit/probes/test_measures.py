@@ -9,7 +9,7 @@ from gameday.activities.mailbox import Mail
 from gameday.activities.probes.error_pages import measure_heads
 from gameday.activities.probes.mail import measure_form, measure_matches
 from gameday.activities.probes.members import measure_signups
-from gameday.activities.probes.orders import judge_return, measure_orders, measure_return
+from gameday.activities.probes.orders import judge_return, measure_carts, measure_orders, measure_return
 from gameday.activities.probes.pages import (
     measure_error_rate,
     measure_fallback,
@@ -20,6 +20,8 @@ from gameday.activities.probes.pages import (
 )
 from gameday.activities.probes.restarts import compare, since_baseline
 from gameday.activities.session import Session, View
+from gameday.load.behaviours import CartBook
+from gameday.load.client import Answer
 from gameday.load.samples import Sample
 from gameday.load.stalls import Stall
 
@@ -232,6 +234,24 @@ def test_orders_come_back_in_time_late_or_nobody_knows() -> None:
     )
 
 
+def test_a_cart_that_nobody_could_read_is_not_known_to_be_whole() -> None:
+    """However often the others were looked into."""
+    book = CartBook()
+    for cart in ("c1", "c2"):
+        book.acknowledge(cart, "p001", 1)
+    shoppers = SimpleNamespace(carts=book, base_url="http://127.0.0.1:9")  # nobody answers there
+    view = replace(_view([]), session=cast("Session", SimpleNamespace(shoppers=shoppers)))
+    whole = Answer(200, failed=False, data={"items": [{"product": "p001", "quantity": 1}]})
+    for _ in range(9):
+        book.check("c1", {"p001": 1}, whole)
+    half = measure_carts(view, at_least=5)
+    assert (half.verdict, half.reason) == (
+        "undecided", "1 of 2 carts could not be read under the fault, e.g. c2"
+    )  # fmt: skip
+    book.check("c2", {"p001": 1}, whole)
+    assert measure_carts(view, at_least=5).verdict == "holds"
+
+
 def test_a_restart_counts_from_the_baseline_on() -> None:
     """Those before it are forgiven; with other pods in their place, or no baseline, nothing is known."""
     known = {"orders-a/orders": 2, "orders-b/orders": 0}
@@ -239,6 +259,9 @@ def test_a_restart_counts_from_the_baseline_on() -> None:
     again = compare(known, {"orders-a/orders": 2, "orders-c/orders": 1}, "app=orders")
     assert (again.verdict, again.numbers["restarted"]) == ("violated", {"orders-c/orders": 1})
     assert compare(known, {"orders-c/orders": 0}, "app=orders").verdict == "undecided"
+    replaced = compare(known, {"orders-a/orders": 2, "orders-c/orders": 0}, "app=orders")
+    assert replaced.verdict == "undecided"
+    assert "e.g. orders-b/orders" in replaced.reason
     assert compare({}, known, "app=orders").verdict == "undecided"
 
 

@@ -14,6 +14,7 @@ GOOD = Facts(
     baseline_done=True,
     findings=(HELD,),
     window_complete=True,
+    window_s=10.0,
     faults=(FAULT,),
     recovered=True,
 )
@@ -55,6 +56,8 @@ def test_a_violation_under_a_proven_fault_is_failed() -> None:
             "clients not seen: web-1, web-2",
             replace(GOOD, faults=(replace(FAULT, touched=0, unseen=("web-1", "web-2")),)),
         ),
+        ("watched for 0.4 s, at least 1 s", replace(GOOD, window_s=0.4)),
+        ("clock was set by -8.0 s", replace(GOOD, clock_step_s=-8.0)),
         ("interrupted: SIGTERM", replace(GOOD, interrupted="SIGTERM")),
         ("cannot tell", replace(GOOD, findings=(replace(HELD, verdict="undecided"),))),
         ("the way to the cluster, stalled", replace(GOOD, findings=(replace(BROKEN, stalled=True),))),

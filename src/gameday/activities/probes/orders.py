@@ -166,7 +166,8 @@ def measure_carts(view: View, *, at_least: int) -> Reading:
     carts = book.carts()
     if view.final and not view.baseline_phase:
         _look_into_all(view, carts)
-    losses, looks = book.losses(view.start), book.checks(view.start)
+    losses, read = book.losses(view.start), book.checks(view.start)
+    looks, unread = len(read), sorted(carts.keys() - set(read))
     numbers = {"carts": len(carts), "looks": looks, "losses": len(losses)}
     if losses:
         lost = losses[0]
@@ -175,6 +176,9 @@ def measure_carts(view: View, *, at_least: int) -> Reading:
         return Reading("holds" if carts else "undecided", f"{len(carts)} carts opened", numbers)
     if not carts or looks < at_least:
         return Reading("undecided", f"carts could be looked into {looks} times, at least {at_least} needed", numbers)
+    if view.final and unread:
+        reason = f"{len(unread)} of {len(carts)} carts could not be read under the fault, e.g. {unread[0]}"
+        return Reading("undecided", reason, numbers)
     return Reading("holds", f"{len(carts)} carts looked into {looks} times: nothing lost", numbers)
 
 

@@ -15,7 +15,7 @@ def bystanders_keep_running(label_selector: str) -> dict[str, Any]:
     """Has no container of the pods selected ended since the baseline, to be restarted?
 
     For pods that the fault does not touch: a liveness probe that asks for more than life makes an outage elsewhere one
-    of theirs. Undecided when the API does not answer, or none of the pods of the baseline is left.
+    of theirs. Undecided when the API does not answer, or one of the baseline's pods is gone.
     """
     return judge("bystanders_keep_running", partial(measure_restarts, label_selector=label_selector))
 
@@ -60,6 +60,7 @@ def compare(known: dict[str, int], now: dict[str, int], label_selector: str) -> 
     if again:
         name, times = next(iter(again.items()))
         return Reading("violated", f"{len(again)} containers ended, e.g. {name}, {times} times", numbers)
-    if not known.keys() & now.keys():
-        return Reading("undecided", f"no pod of {label_selector} that was there in the baseline is left", numbers)
+    if gone := sorted(known.keys() - now.keys()):
+        reason = f"{len(gone)} containers of {label_selector} that were there in the baseline are not, e.g. {gone[0]}"
+        return Reading("undecided", reason, numbers)
     return Reading("holds", f"none of {len(now)} containers of {label_selector} ended", numbers)
