@@ -29,7 +29,7 @@ __all__ = ["close", "mark"]
 _CALM_S = 2.0
 """Requests must have been fine for this long before the shop counts as recovered."""
 
-_BOUND_AFTER_VIOLATION_S = 3.0
+_BOUND_AFTER_VIOLATION_S = _CALM_S + 3.0
 """When the verdict is failed already, recovery is worth a look but not a wait."""
 
 Recovery = tuple[bool | None, str, float]
