@@ -16,7 +16,7 @@ import pytest
 from gameday.ledger import LEDGER_NAME, Entry, Ledger, NoUndo, differences, lease, snapshot
 from gameday.ledger.calls import find, wait_until
 from gameday.ledger.entries import FORMAT
-from gameday.ledger.lease import DURATION_S, HeldError, Lease, holder_now, new_holder
+from gameday.ledger.lease import DURATION_S, HeldError, Lease, _held, holder_now, new_holder
 from gameday.runner.guardians import NAME
 from tests.e2e.runs import (
     EXPERIMENTS,
@@ -191,18 +191,20 @@ def test_a_lease_is_taken_from_the_dead_alone(lasting: Kube) -> None:
 def test_a_living_run_keeps_its_lease_from_one_that_has_slept(lasting: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two looks of the second more passes than a dead run is given: the first has renewed all the same."""
     first, second = (Lease(lasting, "default", new_holder()) for _ in range(2))
-    looks = []
+    looks: list[tuple[float, Any]] = []
 
-    def find_after_a_sleep(*arguments: Any) -> Any:
+    def find_late(*arguments: Any) -> Any:
         if threading.current_thread() is threading.main_thread():
-            looks.append(time.monotonic())
+            looks.append((time.monotonic(), _held(find(*arguments))))
             if len(looks) == 2:
-                time.sleep(DURATION_S + 1)
+                began, seen = looks[0]
+                assert wait_until(lambda: time.monotonic() > began + 1.5 and _held(find(*arguments)) != seen, 10)
         return find(*arguments)
 
     first.take()
     try:
-        monkeypatch.setattr(lease, "find", find_after_a_sleep)
+        monkeypatch.setattr(lease, "DURATION_S", 1.0)  # shorter than from one renewal to the next
+        monkeypatch.setattr(lease, "find", find_late)
         with pytest.raises(HeldError, match="under way there"):
             second.take()
         assert holder_now(lasting, "default")[0] == first.holder

@@ -148,9 +148,8 @@ def _facts(run: Conductor, journal: Mapping[str, Any], remains: tuple[str, ...],
     states = journal.get("steady_states") or {}
     before, after = states.get("before"), states.get("after")
     since = (session.method_started_at if session else None) or float("inf")
-    proven_from = fault_window(evidence.events(), since).proven_from
-    proven = proven_from is not None
-    window_end = (session.window_end if session else None) or 0.0
+    window = fault_window(evidence.events(), since)
+    proven = window.proven_from is not None
     interrupted = run.interrupted
     if interrupted is None and journal.get("status") == "interrupted":
         interrupted = "stopped by a signal"
@@ -162,7 +161,7 @@ def _facts(run: Conductor, journal: Mapping[str, Any], remains: tuple[str, ...],
         baseline_done=bool(before and before.get("steady_state_met")) and _all_asked(run, session),
         findings=_findings(_in_window(run, journal), after, proven=proven, window=True),
         window_complete=bool(after) and run.hypothesis_closed and run.covered,
-        window_s=max(0.0, window_end - (proven_from or window_end)),
+        window_s=window.watched_s(session.window_end if session else None),
         clock_step_s=run.heartbeat.stepped_s,
         faults=fault_facts(evidence.events(), since),
         policies=run.policies.unproven(run.kube, run.settings.namespace) if run.settings else (),

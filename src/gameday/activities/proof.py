@@ -25,6 +25,10 @@ class FaultWindow:
     begun_at: float
     proven_from: float | None
 
+    def watched_s(self, until: float | None) -> float:
+        """For how many seconds until then a fault was proven in force."""
+        return max(0.0, until - self.proven_from) if until and self.proven_from else 0.0
+
 
 def faults_set_since(events: Iterable[Event], since: float) -> list[str]:
     """The ids of the faults begun at or after `since`, in order: those of the method, not of the setup."""

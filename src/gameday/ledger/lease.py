@@ -85,18 +85,19 @@ class Lease:
         while True:
             found = find(self._api.read_namespaced_lease, LEASE_NAME, self._namespace)
             now = other, _ = _held(found)
-            free = other in ("", self.holder)
-            if not free and (seen is None or other != seen[0]):
-                ends = time.monotonic() + DURATION_S
-            elif not free and now != seen:  # however long we have not looked: it lives
-                raise HeldError(
-                    f"namespace {self._namespace}: the run {other} is under way there, and only one may be at a time; "
-                    f"wait until it is over, or use another namespace"
-                )
-            if not free and time.monotonic() <= ends:
-                seen = now
-                time.sleep(_LOOK_EVERY_S)
-            elif self._write(found, self.holder):  # else somebody wrote meanwhile: look again
+            if other not in ("", self.holder):
+                if seen is None or other != seen[0]:
+                    ends = time.monotonic() + DURATION_S
+                elif now != seen:  # however long we have not looked: it lives
+                    raise HeldError(
+                        f"namespace {self._namespace}: the run {other} is under way there, and only one may be at a "
+                        f"time; wait until it is over, or use another namespace"
+                    )
+                if time.monotonic() <= ends:
+                    seen = now
+                    time.sleep(_LOOK_EVERY_S)
+                    continue
+            if self._write(found, self.holder):  # else somebody wrote meanwhile: look again
                 break
         self._thread = threading.Thread(target=self._renew, name="gameday-lease", daemon=True)
         self._thread.start()

@@ -47,13 +47,15 @@ class Heartbeat:
         """Not beating yet."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="gameday-heartbeat", daemon=True)
+        self._offset = 0.0
         self.stepped_s = 0.0
         """By how much the clock was set at most; whoever goes by it may have been away, or in a hurry, for as long."""
         self._stalls: list[Stall] = []
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Begin to beat."""
+        """Begin to beat; from here on the clock is held against the one that nobody sets."""
+        self._offset = time.time() - time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -81,14 +83,13 @@ class Heartbeat:
 
     def _beat(self) -> None:
         last, pressure = time.monotonic(), Pressure()
-        offset = time.time() - last
         while not self._stop.wait(BEAT_S):
             now, wall = time.monotonic(), time.time()
             if now - last > MAX_GAP_S:
                 self.note(wall - (now - last), wall, "heartbeat")
             last = now
-            if abs(step_s := wall - now - offset) > MAX_GAP_S:
-                offset += step_s
+            if abs(step_s := wall - now - self._offset) > MAX_GAP_S:
+                self._offset += step_s
                 self.stepped_s = max(self.stepped_s, step_s, key=abs)
                 evidence.record("note", text=f"this machine's clock was set by {step_s:+.1f} s")
             if pressure.too_high(now):

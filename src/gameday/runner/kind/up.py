@@ -70,9 +70,10 @@ def is_whole(state: State) -> bool:
 
 def engine_of(state: State) -> Engine:
     """The engine that has our cluster, or any when there is none. Raises EnvironmentFailure when it is another now."""
-    if state.engine is None:
+    known = state.engine
+    if known is None:
         return find_engine()
-    name, identity = state.engine
+    name, identity = known
     engine = find_engine(name)
     if engine.identity() != identity:
         raise EnvironmentFailure(
