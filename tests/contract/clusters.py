@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["JSON", "JSON_PATCH", "MERGE", "STRATEGIC", "Answer", "Cluster", "Done"]
+__all__ = ["JSON", "JSON_PATCH", "MERGE", "PATIENCE_S", "STRATEGIC", "Answer", "Cluster", "Done"]
 
 JSON = "application/json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
+PATIENCE_S = 200.0
+"""How long a real cluster may take for what it does at last: a kubelet that failed to kill a container, or to take down
+its network, tries again with its next sync, which is up to 90 s later (kubelet 1.20 under load)."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,9 @@ class Cluster:
             if not (root.startswith("/apis") and one["name"] == "events")
         }
 
-    def until(self, path: str, holds: Callable[[dict[str, Any]], Any], *, timeout_s: float = 80) -> dict[str, Any]:
+    def until(
+        self, path: str, holds: Callable[[dict[str, Any]], Any], *, timeout_s: float = PATIENCE_S
+    ) -> dict[str, Any]:
         """Watch one object (its path) until the predicate holds of it; a deletion is shown as {}.
 
         Raises AssertionError with the last state when time is up.
@@ -197,7 +202,7 @@ class Cluster:
             assert time.monotonic() < end, f"namespace {namespace} takes no pods"
             time.sleep(0.05)
 
-    def until_gone(self, path: str, *, timeout_s: float = 80) -> None:
+    def until_gone(self, path: str, *, timeout_s: float = PATIENCE_S) -> None:
         """Wait until an object is not there."""
         self.until(path, lambda one: not one, timeout_s=timeout_s)
 

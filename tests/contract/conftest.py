@@ -15,7 +15,7 @@ import pytest
 from gameday import cluster as embedded
 from tests.contract import manifests
 from tests.contract.clients.versions import clients
-from tests.contract.clusters import Cluster
+from tests.contract.clusters import PATIENCE_S, Cluster
 from tests.contract.manifests import WAIT, container, pod
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(f"{item.nodeid} does not say which behaviour it shows")
         if what.since > version:
             late.append(item)
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(2 * PATIENCE_S))
     left = sorted((item for item in here if item not in late), key=lambda item: item.nodeid)
     size = config.getoption("--sample", default=None)
     sample = left if size is None else random.Random(config.getoption("--seed")).sample(left, min(size, len(left)))

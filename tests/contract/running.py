@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.contract.clusters import MERGE
+from tests.contract.clusters import MERGE, PATIENCE_S
 from tests.contract.manifests import container, pod
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ def waits(*reasons: str, name: str = "main") -> Callable[[Object], bool]:
 
 
 def run(
-    cluster: Cluster, namespace: str, manifest: Object, holds: Callable[[Object], Any] = ended, *, timeout_s: float = 80
-) -> Object:
+    cluster: Cluster, namespace: str, manifest: Object, holds: Callable[[Object], Any] = ended,
+    *, timeout_s: float = PATIENCE_S,
+) -> Object:  # fmt: skip
     """Create a pod and wait until the predicate holds of it (without one: until it ended)."""
     pods = cluster.path("pods", namespace)
     cluster.create(pods, manifest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.contract.behaviours import behaviour
-from tests.contract.clusters import JSON_PATCH
+from tests.contract.clusters import JSON_PATCH, PATIENCE_S
 from tests.contract.endpoints import make, run, until_served
 from tests.contract.manifests import container, pod, serve
 from tests.contract.workloads import is_ready
@@ -49,7 +49,7 @@ while True:
 PROBE = {"tcpSocket": {"port": PORT}, "periodSeconds": 1}
 
 
-def client(cluster: Cluster, namespace: str, program: str, *, timeout_s: float = 40) -> list[str]:
+def client(cluster: Cluster, namespace: str, program: str, *, timeout_s: float = PATIENCE_S) -> list[str]:
     """Run a program in a pod, wait for its end, and return its log's lines."""
     made = pod("client", container(["python3", "-c", CLIENT + program]), restartPolicy="Never")
     cluster.create(cluster.path("pods", namespace), made)

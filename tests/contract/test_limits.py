@@ -212,7 +212,7 @@ def test_a_finished_pod_has_no_grace(cluster: Cluster, namespace: str) -> None:
         cluster.until(path, ended)
         for query in ({}, {"gracePeriodSeconds": "30"}):
             assert cluster.call("DELETE", path, query=query).json["metadata"]["deletionGracePeriodSeconds"] == 0
-    cluster.until_gone(path, timeout_s=20)
+    cluster.until_gone(path, timeout_s=50)
 
 
 # --- slices
