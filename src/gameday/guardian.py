@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from gameday.kube import ApiException, connect_inside
 from gameday.ledger import Entry, EntryError, Ledger, LedgerError, revert
 from gameday.ledger.calls import CONNECTION_ERRORS, said
-from gameday.ledger.lease import DURATION_S, RENEW_EVERY_S, Lease, holder_now
+from gameday.ledger.lease import DURATION_S, GUARDIANS, RENEW_EVERY_S, Lease, holder_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,7 +96,7 @@ class Guardian:
             self._tell_once(f"not understood: {why}", fault=key)
         if not due:
             return
-        lease = Lease(self._kube, self._namespace, f"guardian/{os.uname().nodename}")
+        lease = Lease(self._kube, self._namespace, GUARDIANS + os.uname().nodename)
         if not alive and holder and not lease.seize(holder, renewed):
             return  # it was renewed this very moment: its run lives
         for outcome in revert(self._kube, self._namespace, only=lambda entry: entry.id in due):

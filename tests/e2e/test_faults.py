@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from chaoslib.exceptions import ActivityFailed
+from kubernetes.client.rest import RESTClientObject
 
 from gameday import evidence
 from gameday.activities import guard, insertion, network, pods, templates, undo
 from gameday.activities.caps import Caps
 from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import Kube, connect
-from gameday.ledger import Ledger, SetConfig, differences, revert, snapshot, still_in_force
+from gameday.ledger import Ledger, Outcome, SetConfig, differences, revert, snapshot, still_in_force
 from gameday.ledger.calls import wait_until
 from gameday.ledger.entries import FORMAT
 
@@ -194,6 +195,29 @@ def test_scale_to_zero_and_back(kube: Kube, shop: str) -> None:
     assert [o["effective"] for o in undo.revert_faults(shop)] == [True]
     names = [e["event"] for e in evidence.events()]
     assert names == ["fault-planned", "fault-in-force", "fault-touched", "fault-undone", "fault-effective-undone"]
+    assert undo.revert_faults(shop) == []
+
+
+def test_an_act_that_lands_after_its_undo_is_undone_by_its_maker(
+    kube: Kube, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody reverts while the request is on its way: no record has it then, but the process that sent it."""
+    send: Any = RESTClientObject.request
+    by_others: list[list[Outcome]] = []
+
+    def request(self: Any, method: str, url: str, *arguments: Any, **options: Any) -> Any:
+        if method == "PATCH" and "/deployments/" in url and not by_others:
+            by_others.append(revert(kube, shop))
+        return send(self, method, url, *arguments, **options)
+
+    monkeypatch.setattr(RESTClientObject, "request", request)
+    with pytest.raises(ActivityFailed, match="is gone, expected it as planned"):
+        pods.scale_to_zero(shop, "app=web")
+    assert [one.ok for one in by_others[0]] == [True]
+    assert kube.apps.read_namespaced_deployment("web", shop).spec.replicas == 0
+    assert Ledger(kube, shop).entries() == []
+    assert [o["ok"] for o in undo.revert_faults(shop)] == [True]
+    assert kube.apps.read_namespaced_deployment("web", shop).spec.replicas == 2
     assert undo.revert_faults(shop) == []
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gameday.ledger import LEDGER_NAME, Entry, Ledger, NoUndo, differences, lease, snapshot
+from gameday.ledger import LEDGER_NAME, Entry, Ledger, NoUndo, SetReplicas, differences, lease, revert, snapshot
 from gameday.ledger.calls import find, wait_until
 from gameday.ledger.entries import FORMAT
 from gameday.ledger.lease import DURATION_S, HeldError, Lease, _held, holder_now, new_holder
@@ -100,6 +100,40 @@ def test_a_run_that_slept_too_long_sets_no_more_faults(
     (journal,) = [json.loads(file.read_text()) for file in tmp_path.glob("*/journal.json")]
     assert undone
     assert (runner.returncode, journal["gameday"]["verdict"]) == (3, "inconclusive")
+
+
+def test_a_run_that_slept_leaves_alone_what_the_next_run_does(
+    lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
+) -> None:
+    """While it is stopped its faults are undone and another run sets one: that one stays, and nothing is said of it."""
+    second = Lease(lasting, "shop", new_holder())
+    found = lasting.apps.read_namespaced_deployment("web", "shop")
+    old = found.spec.replicas
+    undo = SetReplicas("web", found.metadata.uid, old, old + 1)
+    with under_way(EXPERIMENTS[0], environment, tmp_path) as runner:
+        experiment = wait_for_fault(runner, tmp_path, 60)
+        for process in (runner.pid, experiment):
+            os.kill(process, signal.SIGSTOP)
+        undone = wait_until(lambda: restored(lasting, before), OBJECTS_S)
+        try:
+            second.take()
+            Ledger(lasting, "shop").write(Entry("seconds", "scale", (undo,), holder=second.holder))
+            lasting.apps.patch_namespaced_deployment("web", "shop", {"spec": {"replicas": old + 1}})
+            for process in (experiment, runner.pid):
+                os.kill(process, signal.SIGCONT)
+            runner.wait(60)
+            kept = [entry.id for entry in Ledger(lasting, "shop").entries()]
+            replicas = lasting.apps.read_namespaced_deployment("web", "shop").spec.replicas
+        finally:
+            revert(lasting, "shop")
+            second.release()
+    (journal,) = [json.loads(file.read_text()) for file in tmp_path.glob("*/journal.json")]
+    assert undone
+    assert (kept, replicas) == (["seconds"], old + 1)
+    assert runner.returncode == 4
+    assert f"{second.holder} runs in shop by now" in journal["gameday"]["reason"]
+    assert [line.rpartition("  # ")[2] for line in journal["gameday"]["mend"]] == [f"once {second.holder} is over"]
+    assert journal["gameday"]["verdict_of_experiment"]["verdict"] == "inconclusive"
 
 
 def test_a_second_run_is_refused_while_one_is_under_way(

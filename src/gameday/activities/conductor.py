@@ -116,7 +116,12 @@ class Conductor:
         self.lease = lease
 
     def give_back(self) -> None:
-        """Give the namespace back; a runner that shares it has more to do there. Raises what the API client raises."""
+        """Give the namespace back; a runner that shares it has more to do there. Raises what the API client raises.
+
+        Where it was lost meanwhile, what was seen there proves nothing: the run was interrupted.
+        """
+        if self.lease is not None and self.lease.lost.is_set() and self.interrupted is None:
+            self.interrupted = "this run was not heard of for a while, and lost its namespace to another"
         if self.lease is not None and self.lease_is_ours:
             del os.environ[HOLDER_VARIABLE]
             self.lease.release()

@@ -12,7 +12,7 @@ from gameday import evidence
 from gameday.activities.guard import NotAllowedError, check_context, check_namespace
 from gameday.activities.seeds import SeedError
 from gameday.kube import ApiException, ClusterUnreachableError, connect_from_environment
-from gameday.ledger import Entry, EntryError, Ledger, LedgerError, Operation, new_fault_id
+from gameday.ledger import Entry, EntryError, LedgerError, Operation, new_fault_id, pending
 from gameday.ledger.calls import CONNECTION_ERRORS, said
 from gameday.ledger.exchange import ExchangeError
 from gameday.ledger.lease import holder_now, holder_of_this_run
@@ -84,7 +84,6 @@ class Fault:
         self.namespace = namespace
         self.kind = kind
         self.id = fault_id or new_fault_id(kind)
-        self._ledger = Ledger(kube, namespace)
         self._target: dict[str, Any] = {}
 
     def plan(
@@ -108,13 +107,13 @@ class Fault:
                 "heard of for a while, and its faults are undone: run again"
             )
         entry = Entry(self.id, self.kind, tuple(undo), self._target, proof or {}, ttl_s=ttl_s, holder=holder)
-        self._ledger.write(entry)
+        pending.plan(self.kube, self.namespace, entry)
         _acting.set(self.id)
         evidence.record("fault-planned", fault=self.id, kind=self.kind, target=self._target, matched=matched)
 
     def in_force(self, **proof: Any) -> dict[str, Any]:
         """Record the proof that the fault is in force. Returns the evidence for the journal."""
-        self._ledger.confirm(self.id)
+        pending.confirm(self.kube, self.namespace, self.id)
         evidence.record("fault-in-force", fault=self.id, kind=self.kind, target=self._target, proof=proof)
         return {"fault": self.id, "kind": self.kind, "target": self._target, "proof": proof}
 

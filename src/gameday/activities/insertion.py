@@ -15,7 +15,7 @@ from gameday.activities.fault import EXPECTED, activity, attack
 from gameday.activities.guard import NotAllowedError
 from gameday.activities.targets import is_available, ready_endpoints
 from gameday.kube import connect_from_environment
-from gameday.ledger import DeleteMade, Entry, Ledger, SetSelector, new_fault_id
+from gameday.ledger import DeleteMade, Entry, SetSelector, new_fault_id, pending
 from gameday.ledger.calls import find, persist, wait_until
 from gameday.ledger.lease import holder_of_this_run
 from gameday.ledger.proxies import PROXY_LABEL, ProxyControl, ProxyNames
@@ -48,14 +48,13 @@ def insert_fault_proxy(namespace: str, service: str, timeout_s: float = 90.0, tt
         raise NotAllowedError(f"service {namespace}/{service}: no fault proxy can stand before it: {why}")
     plain = kube.plain(found)
     entry = _plan_insertion(plain, ttl_s)
-    ledger = Ledger(kube, namespace)
-    ledger.write(entry)
+    pending.plan(kube, namespace, entry)
     deadline = time.monotonic() + timeout_s
     _create(kube, namespace, plain, entry.id)
     _await_ready(kube, namespace, service, deadline)
     persist(kube.core.patch_namespaced_service, service, namespace, _patch_now(kube, namespace, plain))
     proof = _await_traffic(kube, namespace, plain, deadline)
-    ledger.confirm(entry.id)
+    pending.confirm(kube, namespace, entry.id)
     evidence.record("note", text=f"fault proxy {entry.id} stands before {namespace}/{service}, with no fault set")
     return {"fault": entry.id, "service": service, "proof": proof}
 

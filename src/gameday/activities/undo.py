@@ -14,8 +14,9 @@ from gameday.activities.kinds import kind_of
 from gameday.activities.standing import record_reverted_in_method
 from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import connect_from_environment
-from gameday.ledger import Entry, Ledger, NoUndo, Outcome, SetContainer, SetReplicas, SetSelector, revert
+from gameday.ledger import Entry, Ledger, NoUndo, Outcome, SetContainer, SetReplicas, SetSelector, pending, revert
 from gameday.ledger.calls import find, said, wait_until
+from gameday.ledger.lease import holder_of_this_run, may_undo
 from gameday.ledger.objects import leads_to
 
 if TYPE_CHECKING:
@@ -28,16 +29,19 @@ __all__ = ["revert_faults"]
 def revert_faults(namespace: str, timeout_s: float = 90.0) -> list[dict[str, Any]]:
     """Undo every fault in the namespace's ledger, newest first, and wait until each undo has had its effect.
 
-    It is the undo, and safe to play again: an empty ledger is fine. Two facts are recorded for each fault:
-    `fault-undone` (the objects are as before) and `fault-effective-undone` (pods are available again, or report
-    the old config), the latter within `timeout_s` seconds for all. Raises ActivityFailed when something could not
-    be undone, with the command that mends it. Returns [{fault, ok, effective, detail}].
+    It is the undo, and safe to play again: an empty ledger is fine. A fault of this process that somebody undid while
+    it was on its way is undone once more; faults of another run, to which this one has lost the namespace, are left
+    alone. Two facts are recorded for each fault: `fault-undone` (the objects are as before) and
+    `fault-effective-undone` (pods are available again, or report the old config), the latter within `timeout_s`
+    seconds for all. Raises ActivityFailed when something could not be undone, with the command that mends it.
+    Returns [{fault, ok, effective, detail}].
     """
     kube = connect_from_environment()
+    pending.reinstate(kube, namespace)
     record_touch(namespace, kube)
     record_reverted_in_method()
     entries, _ = Ledger(kube, namespace).read()
-    outcomes = revert(kube, namespace)
+    outcomes = revert(kube, namespace, only=may_undo(kube, namespace, holder_of_this_run()))
     by_id = {entry.id: entry for entry in entries}
     for outcome in outcomes:
         _record(outcome, by_id.get(outcome.fault))

@@ -21,14 +21,20 @@ from gameday.kube import ApiException
 from gameday.ledger.calls import CONFLICT, CONNECTION_ERRORS, find, persist
 
 if TYPE_CHECKING:
-    from gameday.kube import Kube
+    from collections.abc import Callable
 
-__all__ = ["DURATION_S", "HOLDER_VARIABLE", "LEASE_NAME", "HeldError", "Lease", "holder_now", "holder_of_this_run"]
-__all__ += ["new_holder"]
+    from gameday.kube import Kube
+    from gameday.ledger.entries import Entry
+
+__all__ = ["DURATION_S", "GUARDIANS", "HOLDER_VARIABLE", "LEASE_NAME", "HeldError", "Lease", "holder_now"]
+__all__ += ["holder_of_this_run", "may_undo", "new_holder", "taken_by"]
 
 LEASE_NAME = "gameday-run"
 GUARDIAN = "gameday-guardian"
 """The name of the Deployment that watches the Lease, and its pods' label `app`."""
+
+GUARDIANS = "guardian/"
+"""How a guardian's name as a holder begins: it has the namespace of a dead run for as long as the undo takes."""
 
 HOLDER_VARIABLE = "GAMEDAY_LEASE"
 """Names the holder to the processes of one run."""
@@ -60,12 +66,24 @@ def holder_now(kube: Kube, namespace: str) -> tuple[str, Any]:
     return _held(find(CoordinationV1Api(kube.client).read_namespaced_lease, LEASE_NAME, namespace))
 
 
+def taken_by(kube: Kube, namespace: str, holder: str) -> str:
+    """Which other run has the namespace by now that `holder` had; empty when none has, or `holder` is empty."""
+    now = holder_now(kube, namespace)[0] if holder else ""
+    return "" if now == holder or now.startswith(GUARDIANS) else now
+
+
+def may_undo(kube: Kube, namespace: str, holder: str) -> Callable[[Entry], bool]:
+    """Which entries a run may undo: all, but of a run that has the namespace in its place by now."""
+    other = taken_by(kube, namespace, holder)
+    return lambda entry: not other or entry.holder != other
+
+
 def _held(found: Any | None) -> tuple[str, Any]:
     return ("", None) if found is None else (found.spec.holder_identity or "", found.spec.renew_time)
 
 
 class Lease:
-    """One run's hold on a namespace. `lost` is set once another has it."""
+    """One run's hold on a namespace. `lost` is set once it is seen that another has it, or had."""
 
     def __init__(self, kube: Kube, namespace: str, holder: str) -> None:
         """Nothing is taken yet."""

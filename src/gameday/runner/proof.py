@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 from gameday.kube import ApiException
 from gameday.ledger import LEDGER_NAME, LedgerError, differences, revert, snapshot
 from gameday.ledger.calls import find, said
+from gameday.ledger.lease import may_undo, taken_by
 from gameday.ledger.mending import revert_command
 from gameday.ledger.restoring import mend_commands
 from gameday.runner.outcome import Undone
@@ -38,20 +39,24 @@ class Proof:
     unproven: str | None = None
 
 
-def undo_and_prove(kube: Kube, namespace: str, before: dict[str, Any] | None, *, patience_s: float = 0.0) -> Proof:
+def undo_and_prove(
+    kube: Kube, namespace: str, before: dict[str, Any] | None, *, holder: str = "", patience_s: float = 0.0
+) -> Proof:
     """Revert the ledger, then compare with the snapshot `before` the experiment (None: do not compare).
 
     A difference gets 2 s to settle: a request of the killed process may still have been on its way. A cluster
-    out of reach is tried again for `patience_s` seconds.
+    out of reach is tried again for `patience_s` seconds. Where `holder` has lost the namespace to another run, that
+    one's faults are left alone, and nothing is compared.
     """
     undone: list[Undone] = []
     give_up, until = time.monotonic() + patience_s, None
     while True:
         try:
-            outcomes = revert(kube, namespace)
+            other = taken_by(kube, namespace, holder)
+            outcomes = revert(kube, namespace, only=may_undo(kube, namespace, holder))
             if any(one.fault == LEDGER_NAME for one in outcomes):  # it cannot be read
                 raise LedgerError(outcomes[0].detail)
-            after = snapshot(kube, namespace) if before is not None else {}
+            after = snapshot(kube, namespace) if before is not None and not other else {}
         except UNREACHABLE as problem:
             if time.monotonic() > give_up:
                 again = (revert_command(kube.context, namespace),)
@@ -59,6 +64,10 @@ def undo_and_prove(kube: Kube, namespace: str, before: dict[str, Any] | None, *,
             time.sleep(1)
             continue
         undone += [_undone(one) for one in outcomes]
+        if other:
+            later = (f"{revert_command(kube.context, namespace)}  # once {other} is over",)
+            why = f"this run was not heard of for a while, and {other} runs in {namespace} by now"
+            return Proof(tuple(_latest(undone)), mend=later, unproven=why)
         until = until or time.monotonic() + _SETTLE_S  # from the first time that the cluster could tell
         left = differences(before or {}, after)
         if not left or time.monotonic() > until:

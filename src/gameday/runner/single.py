@@ -234,7 +234,8 @@ class SingleRun:
     def _prove(self, before: dict[str, Any]) -> Proof:
         self._facts |= {"stopped_at": self.stop.asked_at, "runner_undo_began_at": time.time()}
         patience_s = PATIENCE_S if self.target.lasting and self.target.alive() else 0.0
-        proof = undo_and_prove(self.kube, self.namespace, before, patience_s=patience_s)
+        holder = self._holder if self._lease is not None else ""
+        proof = undo_and_prove(self.kube, self.namespace, before, holder=holder, patience_s=patience_s)
         if proof.unproven and not self.target.lasting and not self.target.alive():
             self._facts["cluster"] = "the private cluster died, and everything in it"
             return Proof()

@@ -1,0 +1,53 @@
+"""This process's own entries that were planned and never confirmed: their act may land after somebody undid them.
+
+Whoever undoes a planned entry gives the request of its maker a second to land. One that takes longer, because its
+connection hung or was tried again, would leave a fault that is on no record. Only its maker knows: so it remembers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gameday.ledger.book import Ledger
+
+if TYPE_CHECKING:
+    from gameday.kube import Kube
+    from gameday.ledger.entries import Entry
+
+__all__ = ["confirm", "plan", "reinstate"]
+
+_planned: dict[tuple[str, str, str], Entry] = {}
+"""By server, namespace and fault."""
+
+
+def plan(kube: Kube, namespace: str, entry: Entry) -> None:
+    """Write an entry to the ledger, before its fault acts. Raises LedgerError."""
+    Ledger(kube, namespace).write(entry)
+    _planned[(*_place(kube, namespace), entry.id)] = entry
+
+
+def confirm(kube: Kube, namespace: str, fault_id: str) -> None:
+    """Mark a fault as in force: each of its acts was answered. Raises LedgerError when its entry is gone."""
+    Ledger(kube, namespace).confirm(fault_id)
+    _planned.pop((*_place(kube, namespace), fault_id), None)
+
+
+def reinstate(kube: Kube, namespace: str) -> list[str]:
+    """Put on record again, once, what was planned here and is on record no more; whoever undoes next undoes it too.
+
+    Returns the ids. Raises LedgerError.
+    """
+    ledger = Ledger(kube, namespace)
+    missing = [entry for key, entry in list(_planned.items()) if key[:2] == _place(kube, namespace)]
+    if missing:
+        entries, broken = ledger.read()
+        known = {entry.id for entry in entries} | broken.keys()
+        missing = [entry for entry in missing if entry.id not in known]
+    for entry in missing:
+        ledger.write(entry)
+        _planned.pop((*_place(kube, namespace), entry.id), None)
+    return [entry.id for entry in missing]
+
+
+def _place(kube: Kube, namespace: str) -> tuple[str, str]:
+    return str(kube.client.configuration.host), namespace
