@@ -147,6 +147,23 @@ def test_what_fails_and_recovers_is_failed(shops: Shops, tmp_path: Path, hypothe
         assert (ended.journal["violated"], ended.journal["baseline_met"]) == ([hypothesis["name"]], True)
 
 
+def test_a_long_fault_does_not_dilute_a_short_one(shops: Shops, tmp_path: Path) -> None:
+    """Each home page fails, as the hypothesis has it, while web is gone too; of the whole window that is a tenth."""
+    experiment = sound()
+    experiment["method"] = [
+        ours("take-the-catalog-away", "pods:scale_to_zero", label_selector="app=catalog"),
+        watched(18),
+        ours("take-web-away-too", "pods:scale_to_zero", label_selector="app=web"),
+        watched(1.5),
+    ]
+    game, plain = shops.ends(experiment, tmp_path)
+    assert game.outcome == (1, "failed"), game.said
+    assert plain.outcome == (1, "failed"), plain.said
+    for ended in (game, plain):
+        web = next(fault["fault"] for fault in ended.journal["faults"][1:])
+        assert f"home-falls-back: while {web} was in force" in ended.reason
+
+
 def test_a_baseline_probe_that_raises_leaves_no_proxy_behind(shops: Shops, tmp_path: Path) -> None:
     """Exit 1, and no rollback is played, though what was put in place before the baseline is there."""
     nobody = {"type": "http", "url": "http://127.0.0.1:1/"}

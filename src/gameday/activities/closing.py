@@ -9,10 +9,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gameday import evidence
-from gameday.activities.books import BooksError
 from gameday.activities.fault import EXPECTED
 from gameday.activities.foreign import failed_rollbacks, idle_actions, violated_looks
 from gameday.activities.proof import fault_facts, fault_window, in_force_throughout
+from gameday.activities.recovery import wait_for_recovery
 from gameday.ledger import revert
 from gameday.ledger.calls import said
 from gameday.ledger.lease import holder_of_this_run, may_undo, taken_by
@@ -23,18 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gameday.activities.conductor import Conductor
+    from gameday.activities.recovery import Recovery
     from gameday.activities.session import Session
     from gameday.load.samples import Sample
 
 __all__ = ["close", "mark"]
-
-_CALM_S = 2.0
-"""Requests must have been fine for this long before the shop counts as recovered."""
-
-_BOUND_AFTER_VIOLATION_S = _CALM_S + 3.0
-"""When the verdict is failed already, recovery is worth a look but not a wait."""
-
-Recovery = tuple[bool | None, str, float]
 
 
 def close(run: Conductor, journal: dict[str, Any]) -> Verdict:
@@ -43,7 +36,7 @@ def close(run: Conductor, journal: dict[str, Any]) -> Verdict:
     if run.session is not None:
         run.session.enter("recovery")
     remains = _undo_everything(run)
-    recovery = _wait_for_recovery(run, journal)
+    recovery = wait_for_recovery(run, journal)
     if run.session is not None:
         if recovery[0] is not None:
             run.session.look_after_undo(_undone_at())
@@ -96,59 +89,10 @@ def _undo_everything(run: Conductor) -> tuple[str, ...]:
     return ours or (() if other else run.residue.left(run.kube, namespace))  # another's changes are not what we left
 
 
-def _wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
-    """Whether requests are fine again, and the promises of before kept, within the bound.
-
-    None when there is no point in asking, and when this machine stalled while the shop ought to have recovered.
-    """
-    before = (journal.get("steady_states") or {}).get("before") or {}
-    if run.session is None or run.settings is None or journal.get("status") == "interrupted":
-        return None, "not looked at", 0.0
-    if not before.get("steady_state_met"):
-        return None, "the baseline was not met", 0.0
-    shoppers, began = run.session.shoppers, time.time()
-    bound_s = min(run.settings.recovery_s, _BOUND_AFTER_VIOLATION_S if run.session.violation.is_set() else 600)
-    enough = min(10.0, shoppers.plan.rate_per_s * _CALM_S / 2)
-    reason = "no requests"
-    while time.time() - began < bound_s:
-        until = shoppers.known_until()
-        recent = shoppers.recorder.samples(max(began, until - _CALM_S), until)
-        bad = [sample for sample in recent if sample.failed or sample.fallback]
-        if until - began >= _CALM_S and len(recent) >= enough and not bad:
-            reason = _unkept(run.session, until=began)
-            if not reason:
-                said = f"{len(recent)} requests in a row were fine, every confirmed order and gift has its mail"
-                return True, said, round(time.time() - began, 3)
-        if bad:
-            last = bad[-1]
-            reason = f"{last.method} {last.path}: {last.error or 'still the fallback page'}"
-        time.sleep(0.1)
-    reason = f"{reason} {bound_s:g} s after the undo"
-    if not shoppers.running:
-        return None, f"the shoppers had gone home; raise max_duration_s ({reason})", bound_s
-    if any(stall.touches(began, time.time()) for stall in run.heartbeat.stalls()):
-        return None, f"{reason}, while this machine, or the way to the cluster, stalled", bound_s
-    return False, reason, bound_s
-
-
 def _undone_at() -> float:
     """When the undo of the last fault showed, its pods being available again; now, when nothing says so."""
     shown = (event["at"] for event in evidence.events() if event["event"] == "fault-effective-undone")
     return max(shown, default=time.time())
-
-
-def _unkept(session: Session, until: float) -> str:
-    """Which promise is still open: what was confirmed before `until` and held back must be mailed in the end."""
-    recorder = session.shoppers.recorder
-    orders, gifts = recorder.confirmed("order"), recorder.confirmed("gift")
-    try:
-        mailed = {to for to, _ in session.postbox.recipients()} if orders else set()
-        told = {mail.event for mail in session.postbox.mails(session.opened_at)} if gifts else set()
-    except BooksError as problem:
-        return f"the mailbox cannot be read: {problem}"
-    waiting = sum(o.owner not in mailed for o in orders if o.at < until)
-    waiting += sum(g.id not in told for g in gifts if g.at < until)
-    return f"{waiting} confirmed orders and gifts have no mail yet" if waiting else ""
 
 
 def _facts(run: Conductor, journal: Mapping[str, Any], remains: tuple[str, ...], recovery: Recovery) -> Facts:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gameday.verdict import FaultFacts
+from gameday.verdict import MIN_WINDOW_S, FaultFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gameday.evidence import Event
 
-__all__ = ["FaultWindow", "fault_facts", "fault_window", "faults_set_since", "in_force_throughout"]
+__all__ = ["FaultWindow", "OwnWindow", "fault_facts", "fault_window", "faults_set_since", "in_force_throughout"]
+__all__ += ["own_windows"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,15 @@ class FaultWindow:
         return max(0.0, until - self.proven_from) if until and self.proven_from else 0.0
 
 
+@dataclass(frozen=True)
+class OwnWindow:
+    """From when one fault was proven in force until it was undone, or found to be no longer as it was set."""
+
+    fault: str
+    start: float
+    end: float
+
+
 def faults_set_since(events: Iterable[Event], since: float) -> list[str]:
     """The ids of the faults begun at or after `since`, in order: those of the method, not of the setup."""
     ids = [e["fault"] for e in events if e["event"] == "fault-planned" and e["fault"] and e["at"] >= since]
@@ -44,8 +54,28 @@ def fault_window(events: Sequence[Event], since: float) -> FaultWindow:
     return FaultWindow(min(begun, default=since), min(proven, default=None))
 
 
+def own_windows(events: Sequence[Event], since: float, until: float) -> list[OwnWindow]:
+    """The windows of the method's faults, up to `until`, that are shorter than the one in which any was in force.
+
+    One of less than MIN_WINDOW_S has not been watched, and is left out.
+    """
+    ids = set(faults_set_since(events, since))
+    spans = {fault: (start, min(end, until)) for fault, (start, end) in _spans(events).items() if fault in ids}
+    first = min((start for start, _ in spans.values()), default=until)
+    return [
+        OwnWindow(fault, start, end)
+        for fault, (start, end) in spans.items()
+        if end - start >= MIN_WINDOW_S and (start > first or end < until)
+    ]
+
+
 def in_force_throughout(events: Iterable[Event], start: float, end: float) -> bool:
     """Whether some fault was proven in force before `start` and neither undone nor reverted before `end`."""
+    return any(since <= start and until >= end for since, until in _spans(events).values())
+
+
+def _spans(events: Iterable[Event]) -> dict[str, tuple[float, float]]:
+    """By fault: when it was first proven in force, and when it was first undone or found reverted, if ever."""
     since: dict[str, float] = {}
     until: dict[str, float] = {}
     for event in events:
@@ -54,7 +84,7 @@ def in_force_throughout(events: Iterable[Event], start: float, end: float) -> bo
                 since.setdefault(event["fault"], event["at"])
             case "fault-undone" | "fault-reverted":
                 until.setdefault(event["fault"], event["at"])
-    return any(at <= start and until.get(fault, float("inf")) >= end for fault, at in since.items())
+    return {fault: (at, until.get(fault, float("inf"))) for fault, at in since.items()}
 
 
 def fault_facts(events: Sequence[Event], since: float) -> tuple[FaultFacts, ...]:

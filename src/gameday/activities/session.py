@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gameday import evidence, reach
 from gameday.activities.books import Database
 from gameday.activities.mailbox import Postbox
-from gameday.activities.proof import fault_window
+from gameday.activities.proof import fault_window, own_windows
 from gameday.ledger.proxies import origin_of
 from gameday.verdict import Finding
 
@@ -39,12 +39,16 @@ class NotRunningError(RuntimeError):
 
 @dataclass(frozen=True)
 class Reading:
-    """What one measurement says. `span` bounds, in Unix seconds, what a stall would have spoilt, if timing matters."""
+    """What one measurement says. `span` bounds, in Unix seconds, what a stall would have spoilt, if timing matters.
+
+    `spoilt`: it would be a violation, were this machine not overloaded; it is undecided then.
+    """
 
     verdict: Literal["holds", "violated", "undecided"]
     reason: str
     numbers: dict[str, Any] = field(default_factory=dict)
     span: tuple[float, float] | None = None
+    spoilt: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,12 @@ class View:
     def pages(self) -> list[Sample]:
         """The page views."""
         return [sample for sample in self.samples if sample.is_page]
+
+    def between(self, start: float, end: float) -> View:
+        """The same view of a part of its time."""
+        return replace(
+            self, start=start, end=end, samples=tuple(s for s in self.samples if start <= s.scheduled_at < end)
+        )
 
     def without_stalls(self) -> View:
         """The same view without what overlaps a stall of this machine."""
@@ -216,31 +226,60 @@ def current() -> Session:
     return _current
 
 
-def judge(probe: str, measure: Callable[[View], Reading]) -> dict[str, Any]:
+def judge(
+    probe: str, measure: Callable[[View], Reading], *, by_fault: Callable[[View], Reading] | None = None
+) -> dict[str, Any]:
     """Measure the present phase and keep the finding.
 
     A violation that vanishes once the samples that overlap a stall are left out, or whose own
     span overlaps one, was perhaps this machine's doing: it is reported as undecided.
+
+    What holds over the whole fault window is measured again, with `by_fault`, on each fault's own window, lest a long
+    fault that does no harm dilute a short one that does; a violation there counts, anything else does not. It is for
+    rates over the view's samples: it must ask nobody, remember nothing, and want nothing to show in every part.
     """
     session = current()
     if session.shoppers.problem:
         raise NotRunningError(session.shoppers.problem)
     view = session.view()
-    reading, stalled = measure(view), False
+    reading, worse = measure(view), None
     if reading.verdict == "holds" and view.final and not view.baseline_phase:
         view = _since_proven(view, session)
         reading = measure(view)
-    if reading.verdict == "violated" and view.stalls:
-        calm = measure(view.without_stalls())
-        stalled = calm.verdict != "violated"
-        span = calm.span or reading.span
-        stalled = stalled or (span is not None and any(stall.touches(*span) for stall in view.stalls))
+        if reading.verdict == "holds" and by_fault is not None:
+            worse = _worst_of_own(view, session, by_fault)
+    reading, stalled = worse or (reading, _is_stalled(reading, view, measure))
     return session.keep(session.probe_name(probe), reading, view, stalled=stalled)
+
+
+def _is_stalled(reading: Reading, view: View, measure: Callable[[View], Reading]) -> bool:
+    """Whether what this machine was busy with may have made the violation, if it is one."""
+    if reading.verdict != "violated" or not view.stalls:
+        return False
+    calm = measure(view.without_stalls())
+    span = calm.span or reading.span
+    return calm.verdict != "violated" or (span is not None and any(stall.touches(*span) for stall in view.stalls))
+
+
+def _worst_of_own(view: View, session: Session, measure: Callable[[View], Reading]) -> tuple[Reading, bool] | None:
+    """The worst reading on a fault's own window, and whether it is stalled: a violation, or what may be one."""
+    doubtful = None
+    since = session.method_started_at or session.opened_at
+    for own in own_windows(evidence.events(), since, view.end):
+        part = view.between(own.start, own.end)
+        found = measure(part)
+        if found.verdict != "violated" and not found.spoilt:
+            continue
+        stalled = _is_stalled(found, part, measure)
+        said = f"while {own.fault} was in force, {own.end - own.start:.1f} s: {found.reason}"
+        found = replace(found, reason=said, numbers={"fault": own.fault, **found.numbers})
+        if found.verdict == "violated" and not stalled:
+            return found, False
+        doubtful = doubtful or (found, stalled)
+    return doubtful
 
 
 def _since_proven(view: View, session: Session) -> View:
     """The same view from when a fault was proven in force on: what came before must not dilute a pass."""
     proven = fault_window(evidence.events(), session.method_started_at or session.opened_at).proven_from
-    if proven is None:
-        return view
-    return replace(view, start=proven, samples=tuple(s for s in view.samples if s.scheduled_at >= proven))
+    return view if proven is None else view.between(proven, view.end)

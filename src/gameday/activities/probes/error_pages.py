@@ -111,7 +111,7 @@ def error_page_latency_share_within(
     Counted from when the shopper wanted the page; one without an answer is too slow.
     """
     measure = partial(measure_error_latency, latency_ms=latency_ms, share=share, alpha=alpha)
-    return judge("error_page_latency_share_within", measure)
+    return judge("error_page_latency_share_within", measure, by_fault=measure)
 
 
 def error_page_is_gone_after_undo(within_s: float = 5.0, at_least: int = 50) -> dict[str, Any]:

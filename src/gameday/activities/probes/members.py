@@ -19,7 +19,8 @@ def signups_go_on(share_of_baseline: float = 0.8) -> dict[str, Any]:
 
     Needs shoppers who `join` in the mix of the experiment's control.
     """
-    return judge("signups_go_on", partial(measure_signups, share_of_baseline=share_of_baseline))
+    measure = partial(measure_signups, share_of_baseline=share_of_baseline)
+    return judge("signups_go_on", measure, by_fault=measure)
 
 
 def measure_signups(view: View, *, share_of_baseline: float) -> Reading:

@@ -27,7 +27,8 @@ def orders_go_on(share_of_baseline: float = 0.8) -> dict[str, Any]:
 
     A shopper who could not fill a cart counts as a checkout that failed.
     """
-    return judge("orders_go_on", partial(measure_orders, share_of_baseline=share_of_baseline))
+    measure = partial(measure_orders, share_of_baseline=share_of_baseline)
+    return judge("orders_go_on", measure, by_fault=measure)
 
 
 def orders_come_back(within_s: float = 5.0, at_least: int = 5) -> dict[str, Any]:

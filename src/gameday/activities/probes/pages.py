@@ -31,7 +31,8 @@ def page_error_rate_below(limit: float, alpha: float = ALPHA) -> dict[str, Any]:
 
     A fallback page counts as a good one. Undecided with too few page views: says how many more.
     """
-    return judge("page_error_rate_below", partial(measure_error_rate, limit=limit, alpha=alpha))
+    measure = partial(measure_error_rate, limit=limit, alpha=alpha)
+    return judge("page_error_rate_below", measure, by_fault=measure)
 
 
 def failed_pages_are_friendly(at_least: int = 50) -> dict[str, Any]:
@@ -48,7 +49,8 @@ def page_latency_share_within(latency_ms: float, share: float = 0.95, alpha: flo
 
     Counted from when the shopper wanted the page. A page view without an answer is too slow.
     """
-    return judge("page_latency_share_within", partial(measure_latency, latency_ms=latency_ms, share=share, alpha=alpha))
+    measure = partial(measure_latency, latency_ms=latency_ms, share=share, alpha=alpha)
+    return judge("page_latency_share_within", measure, by_fault=measure)
 
 
 def home_falls_back(at_least: int = 5, failed_below: float = 0.2, by: str = "") -> dict[str, Any]:
@@ -59,7 +61,8 @@ def home_falls_back(at_least: int = 5, failed_below: float = 0.2, by: str = "") 
     without the catalog; `edge`: the edge's, without web), and any other is a failure. In the baseline:
     the home page answers, and not as its fallback.
     """
-    return judge("home_falls_back", partial(measure_fallback, at_least=at_least, failed_below=failed_below, by=by))
+    measure = partial(measure_fallback, at_least=at_least, failed_below=failed_below, by=by)
+    return judge("home_falls_back", measure, by_fault=partial(measure_home_failures, failed_below=failed_below, by=by))
 
 
 def load_is_shed_politely(at_least: int = 50, within_ms: float = 1000.0) -> dict[str, Any]:
@@ -97,7 +100,7 @@ def latency_reading(
     late = sum(page.sent_at is None or page.sent_at - page.scheduled_at > _LATE_S for page in pages)
     if reading.verdict == "violated" and late > _LATE_SHARE * len(pages):
         why = f"this machine is overloaded: {late} of {len(pages)} requests were sent over {_LATE_S * 1e3:g} ms late"
-        return replace(reading, verdict="undecided", reason=f"{why}; {reading.reason}")
+        return replace(reading, verdict="undecided", reason=f"{why}; {reading.reason}", spoilt=True)
     return reading
 
 
@@ -140,7 +143,7 @@ def measure_friendliness(view: View, *, at_least: int) -> Reading:
 def measure_fallback(view: View, *, at_least: int, failed_below: float, by: str = "") -> Reading:
     """How the home page came."""
     home = [sample for sample in view.samples if sample.behaviour == "home"]
-    others = sum(s.fallback and s.fallback_of != by for s in home) if by else 0
+    others = _other_fallbacks(home, by)
     failed, fallbacks = sum(s.failed for s in home) + others, sum(s.fallback for s in home) - others
     numbers = {"home_views": len(home), "failed": failed, "fallbacks": fallbacks}
     if view.baseline_phase:
@@ -155,6 +158,20 @@ def measure_fallback(view: View, *, at_least: int, failed_below: float, by: str 
     if fallbacks < at_least or rate.outcome != "holds":
         return Reading("undecided", f"{fallbacks} fallbacks and {failed} failures in {len(home)} home pages", numbers)
     return Reading("holds", f"{fallbacks} of {len(home)} home pages came as the fallback, {failed} failed", numbers)
+
+
+def measure_home_failures(view: View, *, failed_below: float, by: str = "") -> Reading:
+    """How often the home page failed. Not every fault of several need make it fall back."""
+    home = [sample for sample in view.samples if sample.behaviour == "home"]
+    failed = sum(s.failed for s in home) + _other_fallbacks(home, by)
+    rate = judge_rate(failed, len(home), failed_below)
+    numbers = {"home_views": len(home), "failed": failed}
+    return Reading(rate.outcome, f"{failed} of {len(home)} home pages failed", numbers)
+
+
+def _other_fallbacks(home: Sequence[Sample], by: str) -> int:
+    """How many came as the fallback of somebody else than `by`, if that matters."""
+    return sum(s.fallback and s.fallback_of != by for s in home) if by else 0
 
 
 def measure_shedding(view: View, *, at_least: int, within_ms: float) -> Reading:
