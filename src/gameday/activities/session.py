@@ -234,19 +234,20 @@ def judge(
     A violation that vanishes once the samples that overlap a stall are left out, or whose own
     span overlaps one, was perhaps this machine's doing: it is reported as undecided.
 
-    What holds over the whole fault window is measured again, with `by_fault`, on each fault's own window, lest a long
-    fault that does no harm dilute a short one that does; a violation there counts, anything else does not. It is for
-    rates over the view's samples: it must ask nobody, remember nothing, and want nothing to show in every part.
+    What is not violated over the whole fault window is measured again, with `by_fault`, on each fault's own, lest a
+    long fault that does no harm dilute a short one that does; a violation there counts, anything else does not. It is
+    for rates over the view's samples: it must ask nobody, remember nothing, and want nothing to show in every part.
     """
     session = current()
     if session.shoppers.problem:
         raise NotRunningError(session.shoppers.problem)
     view = session.view()
     reading, worse = measure(view), None
-    if reading.verdict == "holds" and view.final and not view.baseline_phase:
-        view = _since_proven(view, session)
-        reading = measure(view)
-        if reading.verdict == "holds" and by_fault is not None:
+    if view.final and not view.baseline_phase:
+        if reading.verdict == "holds":
+            view = _since_proven(view, session)
+            reading = measure(view)
+        if reading.verdict != "violated" and by_fault is not None:
             worse = _worst_of_own(view, session, by_fault)
     reading, stalled = worse or (reading, _is_stalled(reading, view, measure))
     return session.keep(session.probe_name(probe), reading, view, stalled=stalled)

@@ -150,6 +150,14 @@ def test_over_the_long_faults_window_alone_it_holds(rig: Any) -> None:
     assert not session.violation.is_set()
 
 
+def test_what_the_whole_window_cannot_tell_one_fault_may(rig: Any) -> None:
+    """Else more failures would make less of a failure: between what holds and what is violated much is undecided."""
+    rig(life(LONG, 10), under_b(error="status 503"))
+    assert page_error_rate_below(0.1)["verdict"] == "undecided"
+    rig(BOTH, under_b(error="status 503"))
+    assert page_error_rate_below(0.1)["verdict"] == "violated"
+
+
 def test_a_fault_begun_later_and_never_undone_is_watched_until_the_end(rig: Any) -> None:
     """Its window is what is left of the whole one."""
     samples = visits(10, 60) + visits(60, ENDS, error="status 503", per_s=5)
