@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gameday.kube import ApiException, Kube
@@ -9,7 +10,9 @@ from gameday.ledger.calls import CONFLICT, CONNECTION_ERRORS, LedgerError, find,
 from gameday.ledger.entries import Entry, EntryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+    from gameday.ledger.entries import Operation
 
 LEDGER_NAME = "gameday-ledger"
 """The name of the ConfigMap, one in each namespace that was ever attacked."""
@@ -51,6 +54,18 @@ class Ledger:
     def remove(self, fault_id: str) -> None:
         """Forget a fault that has been undone; an entry that is not there is fine."""
         self._change(lambda data: {fault_id: None} if fault_id in data else {})
+
+    def withdraw(self, fault_id: str, operations: Collection[Operation]) -> None:
+        """Forget these operations of a fault, which never came to what they would undo; with the last the fault."""
+
+        def edit(data: Data) -> dict[str, str | None]:
+            if fault_id not in data:
+                return {}
+            entry = Entry.from_json(fault_id, data[fault_id])
+            left = tuple(one for one in entry.undo if one not in operations)
+            return {fault_id: replace(entry, undo=left).to_json() if left else None}
+
+        self._change(edit)
 
     def entries(self) -> list[Entry]:
         """All entries, newest first. Raises EntryError on the first that is not understood."""
