@@ -8,14 +8,16 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 
 from gameday import evidence
-from gameday.activities import guard, pods
+from gameday.activities import guard, pods, scaling
 from gameday.activities.caps import Caps
 from gameday.activities.fault import Fault
 from gameday.ledger import Ledger, revert
+from gameday.ledger.calls import OvertakenError
 from tests.unit.live import add_deployment
 
 if TYPE_CHECKING:
     from gameday.kube import Kube
+    from gameday.ledger import SetReplicas
 
 
 def count(kube: Kube, name: str) -> Any:
@@ -80,3 +82,18 @@ def test_an_entry_that_cannot_be_taken_back_is_told(kube: Kube, monkeypatch: pyt
         pods.scale_to_zero("shop", "app=members")
     assert any("stays on record: out of order" in str(one.get("text")) for one in evidence.events())
     assert len(Ledger(kube, "shop").entries()) == 1
+
+
+@pytest.mark.usefixtures("overtaken")
+def test_one_that_may_have_been_scaled_stays_on_record(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer was lost, and then somebody else set it: the undo has to look; the one after it was never asked for."""
+
+    def in_doubt(_kube: Kube, _namespace: str, operation: SetReplicas) -> None:
+        if operation.deployment == "members":
+            raise OvertakenError("in doubt", sure=False)
+
+    monkeypatch.setattr(scaling, "set_count", in_doubt)
+    with pytest.raises(ActivityFailed, match="in doubt"):
+        pods.scale("shop", "tier=backend", 4)
+    (entry,) = Ledger(kube, "shop").entries()
+    assert [getattr(one, "deployment", None) for one in entry.undo] == ["cart", "members"]
