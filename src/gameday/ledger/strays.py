@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gameday.kube import ApiException
 from gameday.ledger import nodes
-from gameday.ledger.book import Ledger
+from gameday.ledger.book import LEDGER_NAME, Ledger
 from gameday.ledger.calls import CONNECTION_ERRORS, TRANSIENT, LedgerError, persist, said
 from gameday.ledger.entries import Uncordon
 from gameday.ledger.mending import mend_command, revert_command
@@ -72,8 +72,10 @@ def free_nodes(kube: Kube, namespace: str) -> list[Outcome]:
     try:
         found = stray_nodes(kube, namespace)
     except (ApiException, *CONNECTION_ERRORS) as problem:
-        why = f"cannot be listed, so whether a lost fault has cordoned one cannot be told: {said(problem)}"
-        return [Outcome("nodes", False, why, revert_command(kube.context, namespace))]
+        why = (
+            f"nodes cannot be listed, so whether a fault that it lost cordoned one cannot be told: {said(problem)}"
+        )
+        return [Outcome(LEDGER_NAME, False, why, revert_command(kube.context, namespace))]
     return [_free(kube, one) for one in found]
 
 

@@ -49,8 +49,10 @@ def undo_and_prove(kube: Kube, namespace: str, before: dict[str, Any] | None, *,
     while True:
         try:
             outcomes = revert(kube, namespace)
-            if any(one.fault == LEDGER_NAME for one in outcomes):  # it cannot be read
-                raise LedgerError(outcomes[0].detail)
+            unread = next((one for one in outcomes if one.fault == LEDGER_NAME), None)
+            undone += [_undone(one) for one in outcomes if one is not unread]
+            if unread is not None:  # the ledger, or the nodes, by which one could tell what it has lost
+                raise LedgerError(unread.detail)
             after = snapshot(kube, namespace) if before is not None else {}
         except UNREACHABLE as problem:
             if time.monotonic() > give_up:
@@ -58,7 +60,6 @@ def undo_and_prove(kube: Kube, namespace: str, before: dict[str, Any] | None, *,
                 return Proof(tuple(_latest(undone)), mend=again, unproven=said(problem)[:300])
             time.sleep(1)
             continue
-        undone += [_undone(one) for one in outcomes]
         until = until or time.monotonic() + _SETTLE_S  # from the first time that the cluster could tell
         left = differences(before or {}, after)
         if not left or time.monotonic() > until:

@@ -14,6 +14,7 @@ from gameday.ledger.calls import persist
 from gameday.ledger.nodes import Mark, cordon
 from gameday.runner.leftovers import all_leftovers, delete_command, find_leftovers
 from gameday.runner.preflight import nodes as preflight
+from gameday.runner.proof import undo_and_prove
 from gameday.runner.target import Target
 
 if TYPE_CHECKING:
@@ -111,7 +112,26 @@ def test_nobody_needs_a_right_to_nodes(
     monkeypatch.setattr(kube.core, "list_node", refused)
     monkeypatch.setattr(persist, "__kwdefaults__", {"within_s": 0.0})
     found = revert(kube, "shop")
-    assert [(one.fault, one.ok) for one in found] == [("nodes", False)] * outcomes
+    assert [(one.fault, one.ok) for one in found] == [("gameday-ledger", False)] * outcomes
+
+
+def test_a_run_that_cannot_list_them_at_first_asks_again(
+    kube: Kube, nodes: Nodes, drained: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a ledger that cannot be read; what it has undone meanwhile is not forgotten."""
+    list_node, failures = kube.core.list_node, [503]
+
+    def once(*args: Any, **options: Any) -> Any:
+        if failures:
+            raise ApiException(status=failures.pop(), reason="no")
+        return list_node(*args, **options)
+
+    monkeypatch.setattr(kube.core, "list_node", once)
+    monkeypatch.setattr(persist, "__kwdefaults__", {"within_s": 0.0})
+    proof = undo_and_prove(kube, "shop", None, patience_s=10)
+    assert [(one.fault, one.ok) for one in proof.undone] == [(DRAIN, True)]
+    assert (proof.unproven, proof.mend, failures) == (None, (), [])
+    assert nodes.state("worker-1") == (False, None)
 
 
 def test_preflight_names_it_with_what_mends_it(kube: Kube, nodes: Nodes, drained: Ledger) -> None:
