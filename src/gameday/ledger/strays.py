@@ -72,9 +72,7 @@ def free_nodes(kube: Kube, namespace: str) -> list[Outcome]:
     try:
         found = stray_nodes(kube, namespace)
     except (ApiException, *CONNECTION_ERRORS) as problem:
-        why = (
-            f"nodes cannot be listed, so whether a fault that it lost cordoned one cannot be told: {said(problem)}"
-        )
+        why = f"nodes cannot be listed, so whether a lost fault cordoned one cannot be told: {said(problem)}"
         return [Outcome(LEDGER_NAME, False, why, revert_command(kube.context, namespace))]
     return [_free(kube, one) for one in found]
 
