@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import sys
 
+import pytest
+
 from gameday.activities import guard, pods
 from gameday.kube import connect_from_environment
 from gameday.ledger import Entry, Ledger, NoUndo, Uncordon, revert, still_in_force
-from gameday.ledger.nodes import cordon
+from gameday.ledger.calls import OvertakenError
+from gameday.ledger.nodes import Mark, cordon, mark_on
 
 NAMESPACE = sys.argv[1]
 kube = connect_from_environment()
@@ -18,11 +21,23 @@ node = kube.core.list_node().items[0]
 name, uid = node.metadata.name, node.metadata.uid
 
 
-def set_by_a_drain(of: str) -> None:
-    """What a drain leaves on record and on the node, though nothing is evicted here."""
+def on_record(of: str = uid) -> None:
+    """The entry of a drain of the node with that uid."""
     undo = (Uncordon(name, of), NoUndo(()))
     Ledger(kube, NAMESPACE).write(Entry("drain-node-1", "drain-node", undo, state="in-force"))
-    cordon(kube, name, uid)
+
+
+def set_by_a_drain() -> None:
+    """What a drain leaves on record and on the node, though nothing is evicted here."""
+    on_record()
+    cordon(kube, Uncordon(name, uid), Mark(NAMESPACE, "drain-node-1"))
+    assert str(mark_on(kube.core.read_node(name))) == f"{NAMESPACE}/drain-node-1"
+
+
+def cordoned_by_hand(of: str | None) -> None:
+    """By somebody who writes no mark, or that one."""
+    meta = {"annotations": {"gameday.dev/cordoned": of}}
+    kube.core.patch_node(name, {"metadata": meta, "spec": {"unschedulable": True}})
 
 
 def outcome() -> tuple[list[bool], list[bool], bool]:
@@ -33,16 +48,31 @@ def outcome() -> tuple[list[bool], list[bool], bool]:
 
 
 try:
-    set_by_a_drain(uid)
+    set_by_a_drain()
     assert outcome() == ([True], [True], True)
+    assert mark_on(kube.core.read_node(name)) is None
     assert revert(kube, NAMESPACE) == []
-    set_by_a_drain(uid)
+    set_by_a_drain()
     kube.core.patch_node(name, {"spec": {"unschedulable": None}})
     assert outcome() == ([False], [True], True), "somebody else was first"
-    set_by_a_drain("another")
+    assert mark_on(kube.core.read_node(name)) is None
+    set_by_a_drain()
+    Ledger(kube, NAMESPACE).remove("drain-node-1")
+    assert outcome() == ([], [True], True), "the record is gone, and the node still says whose cordon it is"
+    on_record()
+    cordoned_by_hand(None)
+    assert outcome() == ([True], [True], True), "versions before this one wrote no mark"
+    on_record()
+    cordoned_by_hand("other/drain-node-2")
+    assert outcome() == ([False], [True], False), "the cordon is another fault's"
+    on_record("another")
+    cordoned_by_hand(None)
     assert outcome() == ([False], [True], False), "the cordon of another node of that name is not the fault's"
+    with pytest.raises(OvertakenError, match="is cordoned by somebody else"):
+        cordon(kube, Uncordon(name, uid), Mark(NAMESPACE, "drain-node-1"))
 finally:
-    kube.core.patch_node(name, {"spec": {"unschedulable": None}})
+    off = {"metadata": {"annotations": {"gameday.dev/cordoned": None}}, "spec": {"unschedulable": None}}
+    kube.core.patch_node(name, off)
 try:
     pods.drain_node(NAMESPACE)
 except guard.NotAllowedError as refused:

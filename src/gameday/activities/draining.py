@@ -17,14 +17,15 @@ from gameday.activities.hunting import over
 from gameday.activities.targets import deployments_of, is_over, staying
 from gameday.kube import ApiException
 from gameday.ledger import Ledger, NoUndo, Uncordon
-from gameday.ledger.calls import find, persist, said
+from gameday.ledger.calls import OvertakenError, find, persist, said
 from gameday.ledger.lease import GUARDIAN
-from gameday.ledger.nodes import cordon
+from gameday.ledger.nodes import Mark, cordon
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gameday.kube import Kube
+    from gameday.ledger import Operation
 
 __all__ = ["company_refused", "drain_node"]
 
@@ -69,13 +70,14 @@ def drain_node(
     check_hit(kube, namespace, len(pods))
     deployments = deployments_of(kube, namespace, pods)
     fault = Fault(kube, namespace, DRAINED)
-    fault.plan(
-        {"kind": "Node", "name": name, "uid": uid},
-        [Uncordon(name, uid), NoUndo(tuple(sorted(deployments)))],
-        matched=len(pods),
-        ttl_s=ttl_s,
-    )
-    cordon(kube, name, uid)
+    undo: list[Operation] = [Uncordon(name, uid), NoUndo(tuple(sorted(deployments)))]
+    fault.plan({"kind": "Node", "name": name, "uid": uid}, undo, matched=len(pods), ttl_s=ttl_s)
+    try:
+        cordon(kube, Uncordon(name, uid), Mark(namespace, fault.id))
+    except OvertakenError as problem:
+        if problem.sure:
+            fault.withdraw(undo)
+        raise ActivityFailed(f"{DRAINED} {namespace}: {problem}; see kubectl describe node {name}") from problem
     return _empty(fault, name, Eviction(grace_period_s), timeout_s)
 
 

@@ -18,7 +18,7 @@ from gameday.ledger.exchange import ExchangeError
 from gameday.ledger.lease import holder_now, holder_of_this_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from gameday.kube import Kube
 
@@ -110,6 +110,13 @@ class Fault:
         pending.plan(self.kube, self.namespace, entry)
         _acting.set(self.id)
         evidence.record("fault-planned", fault=self.id, kind=self.kind, target=self._target, matched=matched)
+
+    def withdraw(self, undo: Collection[Operation]) -> None:
+        """Take out of the ledger what has nothing to undo: the server refused what it would, or was never asked."""
+        try:
+            pending.withdraw(self.kube, self.namespace, self.id, undo)
+        except (LedgerError, EntryError) as problem:  # whoever undoes it finds another's value, and says so
+            evidence.record("note", fault=self.id, text=f"{self.id} never came about, but stays on record: {problem}")
 
     def in_force(self, **proof: Any) -> dict[str, Any]:
         """Record the proof that the fault is in force. Returns the evidence for the journal."""

@@ -18,7 +18,8 @@ from gameday.activities.targets import (
     staying,
 )
 from gameday.ledger import SetReplicas
-from gameday.ledger.calls import persist, wait_until
+from gameday.ledger.calls import OvertakenError, wait_until
+from gameday.ledger.onsets import scale as set_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,6 +102,9 @@ def scale(
     return proof
 
 
+_NEXT = "run again, or pause what else sets it (an autoscaler, a GitOps controller)"
+
+
 class Scaling:
     """The Deployments to scale, what they were, and their pods. Raises NotAllowedError when there is nothing to do."""
 
@@ -129,17 +133,21 @@ class Scaling:
         return pods_of(self.kube, self._namespace, self._deployments.values())
 
     def act(self, ttl_s: float) -> None:
-        """Write the undo to the ledger, then set the counts."""
+        """Write the undo to the ledger, then set the counts, each only while it is what the undo would put back."""
         uids = {n: d.metadata.uid for n, d in self._deployments.items()}
+        undo = [SetReplicas(n, uids[n], old, self._replicas) for n, old in self.before.items()]
         self.fault.plan(
             {"kind": "Deployment", "name": ",".join(uids), "uid": uids, "replicas": self._replicas},
-            [SetReplicas(n, uids[n], old, self._replicas) for n, old in self.before.items()],
+            [*undo],
             matched=len(self.pods) or 1,
             ttl_s=ttl_s,
         )
-        for name, uid in uids.items():
-            body = {"metadata": {"uid": uid}, "spec": {"replicas": self._replicas}}
-            persist(self.kube.apps.patch_namespaced_deployment, name, self._namespace, body)
+        for at, operation in enumerate(undo):
+            try:
+                set_count(self.kube, self._namespace, operation)
+            except OvertakenError as problem:
+                self.fault.withdraw(undo[at if problem.sure else at + 1 :])  # those before it are set, and undone
+                raise ActivityFailed(f"{self.fault.kind} {problem}; {_NEXT}") from problem
 
 
 def _uids(pods: Iterable[Any]) -> set[str]:

@@ -34,7 +34,8 @@ def _where(command: Callable[..., int]) -> Callable[..., int]:
 @_where
 def ledger(context: str | None, namespace: str | None, *, all_namespaces: bool) -> int:
     """List the faults on record: what, since when, and how each is undone. Changes nothing."""
-    from gameday.ledger import Ledger
+    from gameday.ledger import Ledger, stray_nodes
+    from gameday.runner.proof import UNREACHABLE
 
     target = _target(context, namespace, all_namespaces=all_namespaces)
     kube, names = _namespaces_meant(target, namespace, all_namespaces=all_namespaces)
@@ -48,6 +49,11 @@ def ledger(context: str | None, namespace: str | None, *, all_namespaces: bool) 
             click.echo(f"{name}  {entry.id}  {entry.kind}  {entry.state}  {age}  undo: {undo}")
         for key, why in broken.items():
             click.echo(f"{name}  {key}  not understood: {why}")
+    with contextlib.suppress(*UNREACHABLE):  # a courtesy, as below
+        strays = [one for one in stray_nodes(kube, None if all_namespaces else names[0]) if one.cordoned]
+        found += len(strays)
+        for stray in strays:
+            click.echo(stray)
     if not found:
         click.echo(f"gameday: no fault is on record in {_namespaces(names)}")
     return 0
@@ -58,15 +64,19 @@ def ledger(context: str | None, namespace: str | None, *, all_namespaces: bool) 
 def revert(context: str | None, namespace: str | None, *, all_namespaces: bool) -> int:
     """Undo every fault on record, newest first. Exits 0 when all is undone, else 4 with the commands that mend.
 
-    With -A it also names the namespaces that killed runs left, and how to delete them.
+    A node that a fault of the namespace cordoned takes pods again too when the fault is on record no more. With -A
+    also of namespaces that are gone; it names those that killed runs left then, and how to delete them.
     """
     from gameday.cli.output import show_leftovers
+    from gameday.ledger import free_nodes
     from gameday.ledger import revert as undo
     from gameday.runner.proof import UNREACHABLE
 
     target = _target(context, namespace, all_namespaces=all_namespaces)
     kube, names = _namespaces_meant(target, namespace, all_namespaces=all_namespaces)
     outcomes = [(name, outcome) for name in names for outcome in undo(kube, name)]
+    gone = _named_on_nodes(kube) - {*names} if all_namespaces else set()
+    outcomes += [(name, outcome) for name in sorted(gone) for outcome in free_nodes(kube, name)]
     for name, outcome in outcomes:
         click.echo(f"{name}  {outcome.fault}  {'undone' if outcome.ok else 'NOT undone'}: {outcome.detail}")
         if outcome.mend_command:
@@ -99,6 +109,17 @@ def _namespaces_meant(target: Target, namespace: str | None, *, all_namespaces: 
         return kube, [namespace or "shop"]
     found: Any = kube.core.list_namespace(label_selector=f"{ALLOWED_LABEL}=true", _request_timeout=5)
     return kube, [item.metadata.name for item in found.items]
+
+
+def _named_on_nodes(kube: Kube) -> set[str]:
+    """The namespaces whose lost faults have cordoned a node, those included that are gone; none if nobody can tell."""
+    from gameday.ledger import stray_nodes
+    from gameday.runner.proof import UNREACHABLE
+
+    try:
+        return {stray.mark.namespace for stray in stray_nodes(kube)}
+    except UNREACHABLE:
+        return set()
 
 
 def _namespaces(names: list[str]) -> str:

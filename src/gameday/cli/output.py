@@ -76,10 +76,10 @@ def show_results(outcome: Outcome, page: Path) -> None:
 
 
 def show_leftovers(target: Target) -> None:
-    """Name each namespace of a run that is over, or may be, with the command that deletes it."""
-    from gameday.runner.leftovers import find_leftovers
+    """Name each namespace of a run that is over, or may be, and each node that a lost fault cordoned."""
+    from gameday.runner.leftovers import all_leftovers
 
-    for one in find_leftovers(target):
+    for one in all_leftovers(target):
         click.echo(one)
 
 

@@ -304,13 +304,13 @@ def _check_machine(planned: list[Planned], renderer: Renderer, storefronts: int)
 def _name_leftovers(target: Target, progress: Progress) -> None:
     """What runs that were killed have left on a cluster that lives on, and how to be rid of it."""
     from gameday.ledger.calls import said
-    from gameday.runner.leftovers import find_leftovers
+    from gameday.runner.leftovers import all_leftovers
     from gameday.runner.proof import UNREACHABLE
 
     try:
-        found = find_leftovers(target)
+        found = all_leftovers(target)
     except UNREACHABLE as problem:  # a courtesy: not everybody may list namespaces
         progress.note(f"what killed runs have left cannot be told: {said(problem)}")
         return
     for one in found:
-        progress.note(str(one))
+        progress.note(one)

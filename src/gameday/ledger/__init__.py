@@ -27,8 +27,10 @@ from gameday.ledger.entries import (
     new_fault_id,
 )
 from gameday.ledger.force import still_in_force
+from gameday.ledger.outcomes import Outcome
 from gameday.ledger.snapshots import differences, snapshot
-from gameday.ledger.undoing import Outcome, revert
+from gameday.ledger.strays import free_nodes, stray_nodes
+from gameday.ledger.undoing import revert
 
 __all__ = [
     "LEDGER_NAME",
@@ -51,8 +53,10 @@ __all__ = [
     "SetServicePorts",
     "Uncordon",
     "differences",
+    "free_nodes",
     "new_fault_id",
     "revert",
     "snapshot",
     "still_in_force",
+    "stray_nodes",
 ]

@@ -9,7 +9,9 @@ from gameday.ledger.calls import CONFLICT, CONNECTION_ERRORS, LedgerError, find,
 from gameday.ledger.entries import Entry, EntryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+    from gameday.ledger.entries import Operation
 
 LEDGER_NAME = "gameday-ledger"
 """The name of the ConfigMap, one in each namespace that was ever attacked."""
@@ -51,6 +53,17 @@ class Ledger:
     def remove(self, fault_id: str) -> None:
         """Forget a fault that has been undone; an entry that is not there is fine."""
         self._change(lambda data: {fault_id: None} if fault_id in data else {})
+
+    def withdraw(self, fault_id: str, operations: Collection[Operation]) -> None:
+        """Forget these operations of a fault, which never came to what they would undo; with the last the fault."""
+
+        def edit(data: Data) -> dict[str, str | None]:
+            if fault_id not in data:
+                return {}
+            left = Entry.from_json(fault_id, data[fault_id]).without(operations)
+            return {fault_id: left.to_json() if left else None}
+
+        self._change(edit)
 
     def entries(self) -> list[Entry]:
         """All entries, newest first. Raises EntryError on the first that is not understood."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from urllib3.exceptions import HTTPError, MaxRetryError
 
@@ -35,6 +35,17 @@ class LedgerError(Exception):
     """The ledger could not be read or written; the message is one line."""
 
 
+class OvertakenError(Exception):
+    """A change was not made, for what its undo would put back is no longer so; the message is one line.
+
+    `sure`: nothing of the change can be there. Else a try of it may have come through, and somebody changed that.
+    """
+
+    def __init__(self, message: str, *, sure: bool) -> None:
+        super().__init__(message)
+        self.sure = sure
+
+
 def persist(call: Callable[..., Any], *args: Any, within_s: float = PERSIST_S, **options: Any) -> Any:
     """Call an API method, again on a transient failure, for `within_s` seconds at most.
 
@@ -51,6 +62,28 @@ def persist(call: Callable[..., Any], *args: Any, within_s: float = PERSIST_S, *
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.1)
+
+
+def change(call: Callable[..., Any], *args: Any, **options: Any) -> Literal["made", "refused", "unclear"]:
+    """Make a change that says what must still be so. `refused`: that is not so, and nothing of the change is there.
+
+    `unclear`: refused as well, but after a try whose answer was lost, and which may have come through. Raises what
+    the last try raised otherwise.
+    """
+    tries = 0
+
+    def counted(*args: Any, **options: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        return call(*args, **options)
+
+    try:
+        persist(counted, *args, **options)
+    except ApiException as problem:
+        if problem.status not in (CONFLICT, REFUSED):
+            raise
+        return "refused" if tries == 1 else "unclear"
+    return "made"
 
 
 def find(call: Callable[..., Any], *args: Any, **options: Any) -> Any | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 FORMAT = 3
 """The version of the entry format that this package writes and reads."""
@@ -292,6 +292,11 @@ class Entry:
     def in_force(self) -> Entry:
         """The same entry once the fault has been proven to be in force."""
         return replace(self, state="in-force")
+
+    def without(self, operations: Collection[Operation]) -> Entry | None:
+        """The same entry without these operations; None when it has no other."""
+        left = tuple(one for one in self.undo if one not in operations)
+        return replace(self, undo=left) if left else None
 
     def to_json(self) -> str:
         """The text kept in the ConfigMap."""

@@ -65,7 +65,8 @@ def _lost(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> str
             there = entry.id in ProxyControl(kube, namespace, operation.service).faults()
             return "" if there else f"the fault proxy before {operation.service} no longer applies it"
         case Uncordon():
-            return "" if nodes.is_cordoned(kube, operation) else f"node {operation.node} takes pods again, or is gone"
+            stands = nodes.is_cordoned(kube, operation, nodes.Mark(namespace, entry.id))
+            return "" if stands else f"node {operation.node} takes pods again, is gone, or is another's"
         case _:
             found = objects.read(kube, namespace, operation)
             if found is None or found.metadata.uid != operation.uid:

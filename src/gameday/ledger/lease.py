@@ -72,10 +72,10 @@ def taken_by(kube: Kube, namespace: str, holder: str) -> str:
     return "" if now == holder or now.startswith(GUARDIANS) else now
 
 
-def may_undo(kube: Kube, namespace: str, holder: str) -> Callable[[Entry], bool]:
-    """Which entries a run may undo: all, but of a run that has the namespace in its place by now."""
+def may_undo(kube: Kube, namespace: str, holder: str) -> Callable[[Entry], bool] | None:
+    """Which entries a run may undo: all (None), or those not of the run that has the namespace in its place by now."""
     other = taken_by(kube, namespace, holder)
-    return lambda entry: not other or entry.holder != other
+    return (lambda entry: entry.holder != other) if other else None
 
 
 def _held(found: Any | None) -> tuple[str, Any]:

@@ -24,6 +24,7 @@ from gameday.ledger.entries import (
     SetServicePorts,
     Uncordon,
 )
+from gameday.ledger.nodes import CORDONED
 from gameday.ledger.proxies import FAULT_LABEL, ProxyNames
 
 
@@ -74,7 +75,8 @@ def _arguments(operation: Operation) -> list[str]:  # noqa: C901  # one case an 
         case ClearLabel():
             arguments = ["label", "pods", "--all", f"{operation.label}-"]
         case Uncordon():
-            arguments = ["uncordon", operation.node]
+            off = {"metadata": {"annotations": {CORDONED: None}}, "spec": {"unschedulable": None}}
+            arguments = _patch("node", operation.node, off)
         case NoUndo():
             arguments = ["get", "pods"]
     return arguments

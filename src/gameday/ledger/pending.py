@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from gameday.ledger.book import Ledger
 
 if TYPE_CHECKING:
-    from gameday.kube import Kube
-    from gameday.ledger.entries import Entry
+    from collections.abc import Collection
 
-__all__ = ["confirm", "plan", "reinstate"]
+    from gameday.kube import Kube
+    from gameday.ledger.entries import Entry, Operation
+
+__all__ = ["confirm", "plan", "reinstate", "withdraw"]
 
 _planned: dict[tuple[str, str, str], Entry] = {}
 """By server, namespace and fault."""
@@ -30,6 +32,14 @@ def confirm(kube: Kube, namespace: str, fault_id: str) -> None:
     """Mark a fault as in force: each of its acts was answered. Raises LedgerError when its entry is gone."""
     Ledger(kube, namespace).confirm(fault_id)
     _planned.pop((*_place(kube, namespace), fault_id), None)
+
+
+def withdraw(kube: Kube, namespace: str, fault_id: str, operations: Collection[Operation]) -> None:
+    """Forget these operations of a fault, which the server refused or was never asked for. Raises LedgerError."""
+    Ledger(kube, namespace).withdraw(fault_id, operations)
+    key = (*_place(kube, namespace), fault_id)
+    if (entry := _planned.pop(key, None)) and (left := entry.without(operations)):
+        _planned[key] = left
 
 
 def reinstate(kube: Kube, namespace: str) -> list[str]:

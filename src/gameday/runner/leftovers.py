@@ -12,10 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gameday.ledger import Ledger, LedgerError, stray_nodes
+from gameday.ledger.mending import revert_command
+
 if TYPE_CHECKING:
+    from gameday.kube import Kube
     from gameday.runner.target import Target
 
-__all__ = ["RUNNER_ANNOTATION", "RUN_LABEL", "Leftover", "delete_command", "find_leftovers", "this_runner"]
+__all__ = ["RUNNER_ANNOTATION", "RUN_LABEL", "Leftover", "all_leftovers", "delete_command", "find_leftovers"]
+__all__ += ["this_runner"]
 
 RUN_LABEL = "gameday.dev/run"
 RUNNER_ANNOTATION = "gameday.dev/runner"
@@ -47,7 +52,8 @@ def this_runner() -> str:
 
 def find_leftovers(target: Target) -> list[Leftover]:
     """The namespaces on a cluster whose runs have ended, or may have: of another machine's run one cannot tell."""
-    found: Any = target.connect().core.list_namespace(label_selector=RUN_LABEL, _request_timeout=5)
+    kube = target.connect()
+    found: Any = kube.core.list_namespace(label_selector=RUN_LABEL, _request_timeout=5)
     left = []
     for meta in (item.metadata for item in found.items):
         runner = (meta.annotations or {}).get(RUNNER_ANNOTATION)
@@ -55,14 +61,34 @@ def find_leftovers(target: Target) -> list[Leftover]:
         if runner is None or meta.deletion_timestamp is not None or over is False:
             continue
         age_s = (datetime.now(UTC) - meta.creation_timestamp).total_seconds()
-        left.append(Leftover(meta.name, meta.labels[RUN_LABEL], delete_command(target, meta.name), over, age_s))
+        delete = delete_command(target, meta.name, faults=_may_hold_faults(kube, meta.name))
+        left.append(Leftover(meta.name, meta.labels[RUN_LABEL], delete, over, age_s))
     return left
 
 
-def delete_command(target: Target, namespace: str) -> str:
-    """The shell command that deletes a namespace of a cluster."""
+def all_leftovers(target: Target) -> list[str]:
+    """These, and the nodes that a fault has cordoned which no ledger holds any more; each with what mends it."""
+    strays = [str(one) for one in stray_nodes(target.connect()) if one.cordoned]
+    return [*map(str, find_leftovers(target)), *strays]
+
+
+def delete_command(target: Target, namespace: str, *, faults: bool = False) -> str:
+    """The shell command that deletes a namespace of a cluster.
+
+    `faults`: its ledger may hold some, which are undone first: the record of them goes with it, and a drain's node
+    stays behind.
+    """
     where = ["--kubeconfig", str(target.kubeconfig), "--context", target.context]
-    return shlex.join(["kubectl", *where, "delete", "namespace", namespace])
+    delete = shlex.join(["kubectl", *where, "delete", "namespace", namespace])
+    return f"{revert_command(target.context, namespace)} && {delete}" if faults else delete
+
+
+def _may_hold_faults(kube: Kube, namespace: str) -> bool:
+    """Whether faults are on record there, or nobody can tell."""
+    try:
+        return any(Ledger(kube, namespace).read())
+    except LedgerError:
+        return True
 
 
 def _is_dead(runner: str | None) -> bool | None:

@@ -54,8 +54,10 @@ def undo_and_prove(
         try:
             other = taken_by(kube, namespace, holder)
             outcomes = revert(kube, namespace, only=may_undo(kube, namespace, holder))
-            if any(one.fault == LEDGER_NAME for one in outcomes):  # it cannot be read
-                raise LedgerError(outcomes[0].detail)
+            unread = next((one for one in outcomes if one.fault == LEDGER_NAME), None)
+            undone += [_undone(one) for one in outcomes if one is not unread]
+            if unread is not None:  # the ledger, or the nodes, by which one could tell what it has lost
+                raise LedgerError(unread.detail)
             after = snapshot(kube, namespace) if before is not None and not other else {}
         except UNREACHABLE as problem:
             if time.monotonic() > give_up:
@@ -63,7 +65,6 @@ def undo_and_prove(
                 return Proof(tuple(_latest(undone)), mend=again, unproven=said(problem)[:300])
             time.sleep(1)
             continue
-        undone += [_undone(one) for one in outcomes]
         if other:
             later = (f"{revert_command(kube.context, namespace)}  # once {other} is over",)
             why = f"this run was not heard of for a while, and {other} runs in {namespace} by now"

@@ -274,7 +274,7 @@ class SingleRun:
                 logs.save_all(self.kube, self.namespace, self.folder / "logs")
         if not self._made_namespace or not self.clean_up:
             return judged
-        how = delete_command(self.target, self.namespace)
+        how = delete_command(self.target, self.namespace, faults=judged.verdict == "dirty")
         if judged.verdict == "dirty":  # kept, for somebody to look at
             return replace(judged, mend=(*judged.mend, f"{how}  # when you have looked at it"))
         try:

@@ -58,7 +58,13 @@ from gameday.ledger.mending import mend_command
         (ClearFault("web"), ["rollout", "restart", "deployment/web-gameday-proxy"]),
         (ClearAnnotation("refresh.gameday.dev/a"), ["annotate", "pods", "--all", "refresh.gameday.dev/a-"]),
         (ClearLabel("ready.gameday.dev/a"), ["label", "pods", "--all", "ready.gameday.dev/a-"]),
-        (Uncordon("worker-1", "u"), ["uncordon", "worker-1"]),
+        (
+            Uncordon("worker-1", "u"),
+            [
+                *("patch", "node", "worker-1", "--type=merge", "-p"),
+                '{"metadata": {"annotations": {"gameday.dev/cordoned": null}}, "spec": {"unschedulable": null}}',
+            ],
+        ),
         (NoUndo(), ["get", "pods"]),
     ],
 )

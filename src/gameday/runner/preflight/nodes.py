@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gameday.cluster.quantities import quantity
+from gameday.ledger.strays import strays_among
 from gameday.runner.preflight.findings import Finding, lacking, not_allowed, note, ok
 from gameday.runner.preflight.request import DRAIN
 from gameday.runner.rendering import STOREFRONT
@@ -30,7 +31,7 @@ Amounts = tuple[float, float]
 
 
 def check_nodes(kube: Kube, request: Request) -> Iterator[Finding]:
-    """At least one takes pods, two where one is drained; those that do not are named."""
+    """At least one takes pods, two where one is drained; those that do not are named, and those a fault left so."""
     found = _nodes(kube)
     taking = [node for node in found if not why_not(node)]
     others = ", ".join(f"{node.metadata.name} {why_not(node)}" for node in found if why_not(node))
@@ -43,6 +44,7 @@ def check_nodes(kube: Kube, request: Request) -> Iterator[Finding]:
         yield note("nodes", f"{len(taking)} of {len(found)} take pods; {others}")
     else:
         yield ok("nodes", f"{len(found)} ready")
+    yield from (note("node", str(one)) for one in strays_among(kube, found) if one.cordoned)
 
 
 def why_not(node: Any) -> str:
