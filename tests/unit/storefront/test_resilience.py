@@ -170,7 +170,7 @@ def test_services_come_back_with_the_database(stage: Stage) -> None:
         return str(reply.json["cart"])
 
     async def until(visit: Visitor, url: str, status: int) -> Reply:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (reply := await visit("GET", url)).status != status:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.02)
         return reply
