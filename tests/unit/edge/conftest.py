@@ -118,6 +118,7 @@ def upstream() -> Iterator[Upstream]:
     server.upstream = made
     Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield made
+    made.go.set()
     server.shutdown()
     server.server_close()
 
