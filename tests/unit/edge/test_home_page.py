@@ -55,10 +55,11 @@ def test_a_web_that_fails_costs_the_deals_but_not_the_home_page(
 
 def test_a_slow_web_is_not_waited_for(start_edge: Callable[..., Edge], upstream: Upstream) -> None:
     """The simple home page comes after two seconds, whatever web does."""
-    upstream.hang_s = 4
+    upstream.go.clear()
+    edge = start_edge(upstream.address)
     began = time.monotonic()
-    assert_simple_home_page(start_edge(upstream.address).ask("/"))
-    assert time.monotonic() - began < 3.5
+    assert_simple_home_page(edge.ask("/"))
+    assert time.monotonic() - began < 9  # of the minute that web takes
 
 
 def test_it_is_for_people_who_want_the_home_page(start_edge: Callable[..., Edge]) -> None:

@@ -26,9 +26,11 @@ def test_page_views_beyond_the_limit_are_turned_away_kindly(
 ) -> None:
     """Those within it are served; the rest get the friendly page with Retry-After, or the simple home page, at once."""
     edge = start_edge(upstream.address, EDGE_PAGES_PER_S="5")
+    began = time.monotonic()
     replies = crowd(edge, 40)
+    took_s = time.monotonic() - began
     away = [reply for reply in replies if reply.status != 200]
-    assert len(away) >= 20
+    assert len(away) >= max(1, 40 - 5 * (2 + took_s))  # five at once, and five each time that a second is full
     assert upstream.asked["GET"] == 40 - len(away)
     for reply in away:
         assert_friendly(reply)

@@ -29,9 +29,10 @@ HOST = f"127.0.{1 + os.getpid() // 250 % 250}.{1 + os.getpid() % 250}"
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
-    """Answers GET and POST with what it was sent, on connections that stay open."""
+    """Answers GET and POST with what it was sent, in one piece, on connections that stay open."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 20
 
     def do_POST(self) -> None:
         """Echo the body."""

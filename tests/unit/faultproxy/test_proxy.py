@@ -36,11 +36,11 @@ def test_it_passes_requests_through(proxy: Proxy) -> None:
 def test_a_delay_reaches_open_connections_and_ends_at_once(proxy: Proxy) -> None:
     """Onset and undo are one control call each, for connections that were there before too."""
     connection = proxy.connect()
-    assert timed(connection) < 0.2
-    assert proxy.delay(300)["faults"]["f1"]["latency_ms"] == 300
-    assert 0.3 <= timed(connection) < 1.0
+    timed(connection)
+    assert proxy.delay(1500)["faults"]["f1"]["latency_ms"] == 1500
+    assert 1.5 <= timed(connection) < 4.5
     assert proxy.ask("/fault/f1", "DELETE")["faults"] == {}
-    assert timed(connection) < 0.2
+    assert timed(connection) < 1.5
     touched = proxy.ask("/stats")["faults"]["f1"]
     assert (touched["messages"], touched["requests"], touched["clients"]) == (1, 1, {"127.0.0.1": 1})
 
@@ -52,28 +52,28 @@ def test_clearing_releases_what_is_held_back(proxy: Proxy) -> None:
     started = time.monotonic()
     connection.request("GET", "/x")
     while not proxy.ask("/stats")["faults"]["f1"]["messages"]:
-        assert time.monotonic() < started + 5
+        assert time.monotonic() < started + 15
     proxy.ask("/fault/f1", "DELETE")
     assert connection.getresponse().read() == b"/x"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 25
 
 
 def test_a_fault_ends_by_itself_when_its_time_to_live_is_over(proxy: Proxy) -> None:
     """Nobody has to come back for it."""
     proxy.delay(30_000, ttl_s=0.3)
-    assert timed(proxy.connect()) < 3
+    assert timed(proxy.connect()) < 20
     assert proxy.ask("/fault")["faults"] == {}
 
 
 def test_delayed_chunks_keep_their_order_and_do_not_add_up(proxy: Proxy) -> None:
     """A large body is late by the latency once, not once a chunk, and arrives as it was sent."""
     proxy.delay(200, jitter_ms=100)
-    body = os.urandom(2_000_000)
+    body = os.urandom(8_000_000)
     connection = proxy.connect()
     started = time.monotonic()
     connection.request("POST", "/", body)
     assert connection.getresponse().read() == body
-    assert 0.1 <= time.monotonic() - started < 3
+    assert 0.1 <= time.monotonic() - started < 12  # of the 24 that it would be, once a chunk
 
 
 def test_half_close_passes_through(proxy: Proxy) -> None:

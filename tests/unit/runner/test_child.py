@@ -34,7 +34,7 @@ def test_a_child_that_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path) 
     began = time.monotonic()
     child.stop(grace_s=0.2)
     assert child.exit_code() == -signal.SIGKILL
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30  # of the 60 that it would have taken
 
 
 def test_a_childs_own_children_die_with_it(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_childs_own_children_die_with_it(tmp_path: Path) -> None:
     child.process.wait(20)
     grandchild = int((tmp_path / "log").read_text())
     child.stop()
-    until = time.monotonic() + 5
+    until = time.monotonic() + 20
     while Path(f"/proc/{grandchild}/stat").exists() and time.monotonic() < until:
         if Path(f"/proc/{grandchild}/stat").read_text().split(")")[1].split()[0] == "Z":
             break

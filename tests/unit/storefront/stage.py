@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 SQL = ROOT / "k8s" / "base" / "files" / "db"
 MAILER_FILES = ROOT / "k8s" / "base" / "files" / "mailer"
 DKIM = ROOT / "k8s" / "base" / "files" / "mailer-dkim"
-START_S = 20.0
+START_S = 60.0
 UNSUBSCRIBE_KEY = "a-key-for-tests"
 SERVICES = ("db", "catalog", "cart", "orders", "registry", "members", "postbox", "mailer", "web")
 
@@ -130,7 +130,7 @@ class Stage:
 
     def query(self, sql: str, *values: object, host: str = "") -> list[tuple[Any, ...]]:
         """Ask the database directly, or another one at `host`."""
-        dsn = f"host={host or self.host('db')} user=shop password=pw dbname=shop connect_timeout=2"
+        dsn = f"host={host or self.host('db')} user=shop password=pw dbname=shop connect_timeout=20"
         with psycopg.connect(dsn, autocommit=True) as connection:
             cursor = connection.execute(sql.encode(), values)
             return cursor.fetchall() if cursor.description else []

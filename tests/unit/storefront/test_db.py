@@ -24,7 +24,7 @@ def scripts(stage: Stage) -> Path:
 
 
 def _query(host: str, sql: str, password: str = "pw") -> object:
-    dsn = f"host={host} user=shop password={password} dbname=shop connect_timeout=2"
+    dsn = f"host={host} user=shop password={password} dbname=shop connect_timeout=20"
     with psycopg.connect(dsn) as connection:
         row = connection.execute(sql.encode()).fetchone()
         return row[0] if row else None
@@ -33,7 +33,7 @@ def _query(host: str, sql: str, password: str = "pw") -> object:
 def _start(stage: Stage, pgdata: Path, host: str, **more: str) -> Process:
     """Start a database beside the stage's own, and wait until it answers or has ended."""
     process = stage.spawn("db", host, PGDATA=str(pgdata), **more)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while process.popen.poll() is None and time.monotonic() < until:
         try:
             _query(host, "select 1")

@@ -291,7 +291,7 @@ def test_configuration_follows_a_kubelets_symlinks(stage: Stage, config: Path, t
         (mount / "..tmp").rename(mount / "..data")
         started = time.monotonic()
         while (await _state(visit, mailer.url))["config_sha256"] != _sha256(config):
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 20
             await asyncio.sleep(0.02)
 
     with _other_mailer(stage, mount) as mailer:

@@ -34,7 +34,7 @@ def files(tmp_path: Path) -> Path:
 
 
 def _ask(host: str, sql: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(f"host={host} user=shop password=pw dbname=shop connect_timeout=2", autocommit=True) as asked:
+    with psycopg.connect(f"host={host} user=shop password=pw dbname=shop connect_timeout=20", autocommit=True) as asked:
         cursor = asked.execute(sql.encode())
         return cursor.fetchall() if cursor.description else []
 
@@ -128,7 +128,7 @@ def test_a_service_with_a_changed_file_is_never_ready(stage: Stage, files: Path)
         file.write("-- changed\n")
     where = {"MIGRATIONS_DIR": str(files / "migrations"), "SEEDS_DIR": str(files / "seeds")}
     with stage.spawn("catalog", stage.spare_host(), **where) as catalog:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while "migration-refused" not in catalog.log.read_text():
             assert time.monotonic() < until
             time.sleep(0.02)

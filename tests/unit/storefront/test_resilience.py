@@ -61,9 +61,10 @@ def test_home_waits_for_a_slow_catalog_only_so_long(stage: Stage, deadline: str,
     """A slow catalog costs the deadline and no more; without the deadline, the weakness, it costs all of its delay."""
     catalog = stage.spare_host()
     host = stage.spare_host()
+    delay_s = 10.0 if fallback else 3.0
 
     async def scene(visit: Visitor) -> tuple[Reply, float]:
-        async with _stand_in(catalog, [3.0]):
+        async with _stand_in(catalog, [delay_s]):
             started = time.monotonic()
             return await visit("GET", f"{shop.url}/"), time.monotonic() - started
 
@@ -71,7 +72,7 @@ def test_home_waits_for_a_slow_catalog_only_so_long(stage: Stage, deadline: str,
         reply, took_s = play(scene)
     assert reply.status == 200
     assert ("x-fallback" in reply.headers) is fallback
-    assert (took_s < 3.0) is fallback
+    assert (took_s < delay_s) is fallback
 
 
 @pytest.mark.parametrize(("retries", "fallback"), [("on", False), ("off", True)])
@@ -143,9 +144,10 @@ def test_a_stop_finishes_what_is_in_flight(stage: Stage) -> None:
     catalog = stage.spare_host()
 
     async def scene(visit: Visitor) -> tuple[Reply, Reply, Reply]:
-        async with _stand_in(catalog, [0.7, 0.7]):
+        async with _stand_in(catalog, [4.0]) as asked:
             slow = asyncio.create_task(visit("GET", f"{shop.url}/"))
-            await asyncio.sleep(0.1)
+            while not asked:  # noqa: ASYNC110 - another process asks
+                await asyncio.sleep(0.02)
             shop.popen.send_signal(signal.SIGTERM)
             ready = await visit("GET", f"{shop.url}/readyz")
             while ready.status == 200:
@@ -153,7 +155,7 @@ def test_a_stop_finishes_what_is_in_flight(stage: Stage) -> None:
             late = await visit("GET", f"{shop.url}/healthz")
             return await slow, ready, late
 
-    more = {"CATALOG_SERVICE_HOST": catalog, "WEB_CATALOG_DEADLINE_S": "5", "DRAIN_S": "0.3"}
+    more = {"CATALOG_SERVICE_HOST": catalog, "WEB_CATALOG_DEADLINE_S": "15", "DRAIN_S": "3"}
     with stage.start("web", stage.spare_host(), **more) as shop:
         slow, ready, late = play(scene)
         assert shop.popen.wait(10) == 0
@@ -170,7 +172,7 @@ def test_services_come_back_with_the_database(stage: Stage) -> None:
         return str(reply.json["cart"])
 
     async def until(visit: Visitor, url: str, status: int) -> Reply:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (reply := await visit("GET", url)).status != status:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.02)
         return reply
@@ -221,8 +223,8 @@ def test_connections_are_renewed(stage: Stage) -> None:
 
     async def scene(visit: Visitor) -> tuple[int, set[int]]:
         url, statuses, closed = f"{stage.url('catalog')}/deals", set(), 0
-        until = time.monotonic() + 1.5
-        while time.monotonic() < until:
+        until = time.monotonic() + 20
+        while closed < 2 and time.monotonic() < until:
             reply = await visit("GET", url)
             statuses.add(reply.status)
             closed += reply.headers.get("connection") == "close"
@@ -230,4 +232,4 @@ def test_connections_are_renewed(stage: Stage) -> None:
 
     closed, statuses = play(scene)
     assert statuses == {200}
-    assert closed >= 1
+    assert closed == 2

@@ -47,7 +47,7 @@ class Lab:
         spec = {"terminationGracePeriodSeconds": 5, "containers": [container], **spec}
         return self.create("pods", name, labels=labels or {}, spec=spec, status={"phase": "Pending"})
 
-    async def until(self, resource: str, name: str, holds: Callable[[Object], Any], *, timeout_s: float = 15) -> Object:
+    async def until(self, resource: str, name: str, holds: Callable[[Object], Any], *, timeout_s: float = 60) -> Object:
         """Wait until an object is there and satisfies a predicate."""
         async with asyncio.timeout(timeout_s):
             watch = self.store.watch(resource, "shop")
@@ -58,7 +58,7 @@ class Lab:
                     return found
                 await watch.next()
 
-    async def until_gone(self, resource: str, name: str, *, timeout_s: float = 15) -> None:
+    async def until_gone(self, resource: str, name: str, *, timeout_s: float = 60) -> None:
         """Wait until an object is not there any more."""
         async with asyncio.timeout(timeout_s):
             watch = self.store.watch(resource, "shop")

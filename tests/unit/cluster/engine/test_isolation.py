@@ -39,7 +39,7 @@ def waiting(pod: Object) -> Any:
 
 async def until_event(lab: Lab, reason: str, holds: Callable[[Object], Any] = bool, *, times: int = 1) -> Object:
     """Wait until something happened so many times; its last event."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         watch = lab.store.watch("events", "shop")
         while True:
             found = [e for e in lab.store.list("events", "shop") if e["reason"] == reason and holds(e)]
@@ -268,7 +268,7 @@ def test_logs_go_with_a_pod_that_a_finalizer_kept(tmp_path: Path) -> None:
             folder = tmp_path / "logs" / "shop" / "web"
             assert (folder / pod["metadata"]["uid"]).exists()
             lab.store.mutate("pods", "shop", "web", lambda p: p["metadata"].update(finalizers=[]))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while folder.exists():  # noqa: ASYNC110 - nothing tells of it
                     await asyncio.sleep(0.01)
 
@@ -357,7 +357,7 @@ def test_a_full_proxy_waits_before_it_accepts_again(monkeypatch: pytest.MonkeyPa
         listener.open()
         began = time.monotonic()
         reader, writer = await asyncio.open_connection(*sock.getsockname())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await reader.read() == b""
         assert time.monotonic() - began >= 0.3
         assert sock.calls == 3  # no descriptor, the client, nobody else

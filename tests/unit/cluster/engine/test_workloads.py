@@ -59,7 +59,7 @@ async def fetch(host: str, port: int = 8080) -> bytes:
 
 async def connected(host: str, port: int = 8080) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection, once something listens there."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             try:
                 return await asyncio.open_connection(host, port)
@@ -69,7 +69,7 @@ async def connected(host: str, port: int = 8080) -> tuple[asyncio.StreamReader, 
 
 async def until_refused(host: str, port: int = 8080) -> None:
     """Wait until nothing listens there."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             try:
                 _, writer = await asyncio.open_connection(host, port)
@@ -172,7 +172,7 @@ def test_a_rollout_that_does_not_come_forward_is_reported(tmp_path: Path) -> Non
                 found = [c for c in deployment["status"].get("conditions", []) if c["type"] == "Progressing"]
                 return bool(found) and found[0]["reason"] == "ProgressDeadlineExceeded"
 
-            await lab.until("deployments.apps", "web", late, timeout_s=6)
+            await lab.until("deployments.apps", "web", late)
 
     asyncio.run(story())
 
@@ -229,7 +229,7 @@ def test_a_namespace_ends_after_all_that_is_in_it(tmp_path: Path) -> None:
             await lab.until("pods", "web", running)
             watch = lab.store.watch("namespaces")
             lab.store.delete("namespaces", "", "shop")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while (event := await watch.next()) and event.type != "DELETED":
                     pass
             assert not lab.store.list("pods", "shop")

@@ -22,10 +22,10 @@ def config(name: str) -> dict[str, Any]:
 
 
 async def run(loop: Loop, until: asyncio.Event) -> None:
-    """Let a loop run until an event, five seconds at most."""
+    """Let a loop run until an event, twenty seconds at most."""
     task = asyncio.ensure_future(loop.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await until.wait()
     finally:
         task.cancel()
