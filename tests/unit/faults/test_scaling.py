@@ -11,7 +11,7 @@ from gameday import evidence
 from gameday.activities import guard, pods, scaling
 from gameday.activities.caps import Caps
 from gameday.activities.fault import Fault
-from gameday.ledger import Ledger, revert
+from gameday.ledger import Ledger, pending, revert
 from gameday.ledger.calls import OvertakenError
 from tests.unit.live import add_deployment
 
@@ -51,6 +51,7 @@ def test_a_count_that_was_changed_meanwhile_is_left_alone(kube: Kube) -> None:
     )
     assert Ledger(kube, "shop").entries() == []
     assert revert(kube, "shop") == []
+    assert pending.reinstate(kube, "shop") == []
     assert count(kube, "members") == 5
     last = evidence.events()[-1]
     assert (last["event"], last["kind"]) == ("fault-failed", "scale-to-zero")
@@ -66,6 +67,8 @@ def test_those_that_were_scaled_before_it_are_undone(kube: Kube) -> None:
     kube.apps.patch_namespaced_deployment_scale("web", "shop", {"spec": {"replicas": 7}})
     (outcome,) = revert(kube, "shop")
     assert (outcome.ok, outcome.detail) == (True, "deployment shop/cart spec.replicas is as before")
+    assert pending.reinstate(kube, "shop") == [outcome.fault]  # a late request might have scaled it once more
+    assert [one.detail for one in revert(kube, "shop")] == [outcome.detail]
     assert (count(kube, "cart"), count(kube, "members"), count(kube, "web")) == (1, 5, 7)
 
 
