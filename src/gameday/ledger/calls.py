@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from urllib3.exceptions import HTTPError, MaxRetryError
 
@@ -64,7 +64,14 @@ def persist(call: Callable[..., Any], *args: Any, within_s: float = PERSIST_S, *
         time.sleep(0.1)
 
 
-def change(call: Callable[..., Any], *args: Any, **options: Any) -> Literal["made", "refused", "unclear"]:
+class Answer(NamedTuple):
+    """What became of a change, and what the server said against it."""
+
+    how: Literal["made", "refused", "unclear"]
+    why: str = ""
+
+
+def change(call: Callable[..., Any], *args: Any, **options: Any) -> Answer:
     """Make a change that says what must still be so. `refused`: that is not so, and nothing of the change is there.
 
     `unclear`: refused as well, but after a try whose answer was lost, and which may have come through. Raises what
@@ -82,8 +89,8 @@ def change(call: Callable[..., Any], *args: Any, **options: Any) -> Literal["mad
     except ApiException as problem:
         if problem.status not in (CONFLICT, REFUSED):
             raise
-        return "refused" if tries == 1 else "unclear"
-    return "made"
+        return Answer("refused" if tries == 1 else "unclear", said(problem))
+    return Answer("made")
 
 
 def find(call: Callable[..., Any], *args: Any, **options: Any) -> Any | None:

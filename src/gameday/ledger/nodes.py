@@ -6,12 +6,13 @@ The node itself says which fault cordoned it: a ledger goes with its namespace, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from gameday.ledger.calls import LedgerError, OvertakenError, change, find
 
 if TYPE_CHECKING:
     from gameday.kube import Kube
+    from gameday.ledger.calls import Answer
     from gameday.ledger.entries import Uncordon
 
 CORDONED = "gameday.dev/cordoned"
@@ -42,7 +43,7 @@ def cordon(kube: Kube, operation: Uncordon, mark: Mark) -> None:
 
     Raises OvertakenError when somebody else has cordoned or replaced it meanwhile, ApiException.
     """
-    sure, why = True, f"others kept changing it in {_TRIES} tries"
+    sure, why = True, ""
     for _ in range(_TRIES):
         found = _same(kube, operation)
         if found is not None and found.spec.unschedulable and mark_on(found) == mark:
@@ -52,9 +53,10 @@ def cordon(kube: Kube, operation: Uncordon, mark: Mark) -> None:
             why = f"is cordoned by {other or 'somebody else'}" if found else "was deleted or replaced"
             break
         answer = _set(kube, found, unschedulable=True, mark=str(mark))
-        if answer == "made":
+        if answer.how == "made":
             return
-        sure = sure and answer == "refused"
+        sure = sure and answer.how == "refused"
+        why = f"others kept changing it in {_TRIES} tries ({answer.why})"
     raise OvertakenError(
         f"node {operation.node}: {why}, expected it as it was read before, taking pods; it was not cordoned", sure=sure
     )
@@ -82,7 +84,7 @@ def uncordon(kube: Kube, operation: Uncordon, mark: Mark, *, unmarked: bool = Tr
             return f"{name} takes pods"
         if whose != mark and (whose is not None or not unmarked):
             return f"{name} is cordoned by {whose or 'somebody else'}: left alone" if cordoned else f"{name} takes pods"
-        if _set(kube, found, unschedulable=None, mark=None) == "made":
+        if _set(kube, found, unschedulable=None, mark=None).how == "made":
             left = _same(kube, operation)
             if left is None or not left.spec.unschedulable:
                 return f"{name} takes pods again"
@@ -98,9 +100,7 @@ def _same(kube: Kube, operation: Uncordon) -> Any | None:
     return found if found is not None and found.metadata.uid == operation.uid else None
 
 
-def _set(
-    kube: Kube, found: Any, *, unschedulable: bool | None, mark: str | None
-) -> Literal["made", "refused", "unclear"]:
+def _set(kube: Kube, found: Any, *, unschedulable: bool | None, mark: str | None) -> Answer:
     """Cordon or uncordon, and mark, provided that the node is still as found."""
     meta = {"uid": found.metadata.uid, "resourceVersion": found.metadata.resource_version}
     body = {"metadata": {**meta, "annotations": {CORDONED: mark}}, "spec": {"unschedulable": unschedulable}}

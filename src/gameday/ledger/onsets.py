@@ -24,15 +24,16 @@ def scale(kube: Kube, namespace: str, operation: SetReplicas) -> None:
         {"op": "replace", "path": "/spec/replicas", "value": operation.fault},
     ]
     answer = change(kube.apps.patch_namespaced_deployment, operation.deployment, namespace, patch)
-    if answer == "made":
+    if answer.how == "made":
         return
     current, seen = _now(kube, namespace, operation)
-    if answer == "unclear" and current == operation.fault:
+    if answer.how == "unclear" and current == operation.fault:
         return  # it had come through, and was sent again
+    why = f" ({answer.why})" if current == operation.old else ""  # changed back, or refused for something else
     raise OvertakenError(
         f"{objects.label(namespace, operation)}: {seen}, expected {operation.old} as read before, so it was not set to "
-        f"{operation.fault}",
-        sure=answer == "refused",
+        f"{operation.fault}{why}",
+        sure=answer.how == "refused",
     )
 
 

@@ -133,3 +133,18 @@ def test_a_lost_answer_and_somebody_elses_cordon_leave_a_doubt(kube: Kube, nodes
     with pytest.raises(OvertakenError) as overtaken:
         cordon(kube, node, MARK)
     assert not overtaken.value.sure
+
+
+def test_a_node_that_never_stands_still_is_left(kube: Kube, nodes: Nodes, node: Uncordon) -> None:
+    """After some tries; nothing of ours is on it."""
+
+    def stir() -> None:
+        nodes.set("worker-1", cordoned=False, mark=f"none of ours {nodes.sent}")
+
+    nodes.before_patch += [stir] * 6
+    with pytest.raises(
+        OvertakenError, match=r"others kept changing it in 6 tries \(the API answered 409: "
+    ) as overtaken:
+        cordon(kube, node, MARK)
+    assert overtaken.value.sure
+    assert nodes.state("worker-1")[0] is False

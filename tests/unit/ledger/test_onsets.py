@@ -73,6 +73,22 @@ def test_another_count_is_left_alone(kube: Kube, web: SetReplicas, theirs: int) 
     assert count(kube) == theirs
 
 
+def test_what_the_server_says_is_told_when_the_count_is_not_why(
+    kube: Kube, web: SetReplicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was changed and changed back, or a webhook is against it."""
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise ApiException(status=422, reason="not on Sundays")
+
+    monkeypatch.setattr(kube.apps, "patch_namespaced_deployment", refused)
+    with pytest.raises(
+        OvertakenError, match=r"is 2, expected 2 .* \(the API answered 422: not on Sundays\)"
+    ) as overtaken:
+        scale(kube, "shop", web)
+    assert overtaken.value.sure
+
+
 def test_a_deployment_of_another_uid_is_left_alone(kube: Kube, web: SetReplicas) -> None:
     """Its count has not been read."""
     with pytest.raises(OvertakenError, match="was deleted or replaced by somebody else, expected 2"):

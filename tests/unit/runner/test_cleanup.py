@@ -61,11 +61,13 @@ def test_a_namespace_that_was_never_made_is_no_dirt(run: SingleRun) -> None:
 
 
 def test_a_namespace_kept_for_a_look_says_how_it_goes(run: SingleRun) -> None:
-    """What could not be undone is in it."""
+    """What could not be undone is in it, and on record there alone: so it is undone first."""
     run._made_namespace = True
     judged = run._clean_up(Judged("dirty", "left", ("mend it",)))
     assert judged.mend[0] == "mend it"
-    assert "delete namespace gd-1" in judged.mend[1]
+    revert, delete = judged.mend[1].split(" && ")
+    assert revert == "gameday revert --context far --namespace gd-1"
+    assert "delete namespace gd-1" in delete
 
 
 def test_when_nobody_can_tell_whether_it_was_made_it_was(run: SingleRun) -> None:
