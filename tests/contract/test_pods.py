@@ -309,7 +309,7 @@ def test_force(cluster: Cluster, namespace: str) -> None:
     run(cluster, namespace, pod("one", shell(DEAF), terminationGracePeriodSeconds=600), running)
     began = time.monotonic()
     cluster.kubectl("delete", "pod", "one", "--grace-period=0", "--force", namespace=namespace)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # of ten minutes
     assert cluster.call("GET", cluster.path("pods", namespace, "one")).status == 404
 
 

@@ -34,7 +34,7 @@ def test_a_deployment_runs_behind_its_service() -> None:
         deploy(running)
         ip = kubectl(running, "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
         assert len(processes_of(running.state)) == 2
-        with socket.create_connection((ip, 80), timeout=5) as client:
+        with socket.create_connection((ip, 80), timeout=20) as client:
             client.sendall(b"GET / HTTP/1.0\r\n\r\n")
             assert b"200" in client.recv(100)
 
@@ -46,8 +46,8 @@ def test_stopping_leaves_nothing(state: Path) -> None:
         assert find("e2e") == running
         assert running.alive()
         began = time.monotonic()
-        running.stop()
-        assert time.monotonic() - began < 6
+        running.stop(60)
+        assert time.monotonic() - began < 40  # nobody waits until that time is up
         assert gone(running.pid)
         assert not processes_of(state)
         assert not running.alive()
@@ -64,7 +64,7 @@ def test_an_executed_command_ends_with_its_client(state: Path) -> None:
         with subprocess.Popen([*command, "sh", "-c", script], stderr=subprocess.DEVNULL) as executing:
             await_true(lambda: len(processes_of(state)) == 5, within_s=20)
             executing.kill()
-        await_true(lambda: len(processes_of(state)) == 2, within_s=2)
+        await_true(lambda: len(processes_of(state)) == 2, within_s=20)
 
 
 def test_exec_over_spdy_is_refused_by_name() -> None:

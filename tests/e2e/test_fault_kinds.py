@@ -52,13 +52,13 @@ def test_a_fault_that_takes_more_down_than_the_caps_allow_is_undone_at_once(
     gone = {"namespace": "${namespace}", "label_selector": "app=db"}
     scale = {"module": "gameday.activities.pods", "func": "scale_to_zero", "arguments": gone}
     experiment["method"][0]["provider"] |= scale
-    experiment["method"][1]["provider"]["arguments"]["duration_s"] = 30
+    experiment["method"][1]["provider"]["arguments"]["duration_s"] = 90
     file = tmp_path / "cascade.yaml"
     file.write_text(yaml.safe_dump(experiment))
     argv = [GAMEDAY, "run", str(file), "--report", str(tmp_path / "report")]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 3, done.stdout + done.stderr
     journal = json.loads((tmp_path / "report" / "cascade" / "journal.json").read_text())["gameday"]
     assert "pods that were ready are down, at most 1 may be" in journal["reason"]
     assert all(one["undone"] and one["effective_undone"] for one in journal["faults"])
-    assert journal["run"]["seconds"] < 30
+    assert journal["run"]["seconds"] < 80  # of the 90 that it would have watched

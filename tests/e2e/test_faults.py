@@ -229,21 +229,21 @@ def test_a_delay_through_the_fault_proxy(kube: Kube, shop: str) -> None:
     kept = http.client.HTTPConnection(host, 8080, timeout=10)
     kept.request("GET", "/state")
     kept.getresponse().read()
-    done = network.delay_requests(shop, "web", 400)
-    assert ask(host)[1] >= 0.4
+    done = network.delay_requests(shop, "web", 1500)
+    assert ask(host)[1] >= 1.5
     started = time.monotonic()
     kept.request("GET", "/state")
     kept.getresponse().read()
-    assert time.monotonic() - started >= 0.4
+    assert time.monotonic() - started >= 1.5
     assert all(ok for _, ok, _ in still_in_force(kube, shop))
     undo.record_touch(shop)
     assert recorded("fault-touched")[-1]["count"] == 2
     assert recorded("fault-touched")[-1]["fault"] == done["fault"]
     assert [o["ok"] for o in network.clear_faults(shop, "web")] == [True]
-    assert ask(host)[1] < 0.3
+    assert ask(host)[1] < 1.5
     assert [o["ok"] for o in insertion.remove_fault_proxy(shop, "web")] == [True]
     assert insertion.remove_fault_proxy(shop, "web") == []
-    assert wait_until(lambda: answers(host), 5)
+    assert wait_until(lambda: answers(host), 20)
 
 
 def answers(host: str) -> bool:
@@ -312,7 +312,7 @@ def test_killing_ends_once_a_violation_is_certain(shop: str) -> None:
     started = time.monotonic()
     done = pods.terminate_pods(shop, "tier=backend", duration_s=30)
     assert done["cut_short"]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20  # of 30
 
 
 def test_the_guard_refuses(kube: Kube, shop: str) -> None:
@@ -414,7 +414,7 @@ def test_a_killed_insertion_is_undone_from_the_ledger(kube: Kube, shop: str, wri
     assert run_killed(f"insertion.insert_fault_proxy({shop!r}, 'web')", write, when) == -signal.SIGKILL
     assert [o for o in revert(kube, shop) if not o.ok] == []
     assert differences(before, snapshot(kube, shop)) == []
-    assert wait_until(lambda: answers(address(kube, shop, "web")), 5)
+    assert wait_until(lambda: answers(address(kube, shop, "web")), 20)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -187,7 +187,7 @@ def test_a_ledger_edited_into_nonsense_harms_nobody(
             timeout=60,
             check=False,
         )
-        log = wait_until(lambda: "not understood" in guardian_log(kube), 5)
+        log = wait_until(lambda: "not understood" in guardian_log(kube), 20)
     finally:
         kube.core.patch_namespaced_config_map(LEDGER_NAME, "shop", {"data": {"x": None}})
     assert done.returncode == 4

@@ -110,7 +110,7 @@ def test_a_wrong_service_loses_its_endpoints_and_gets_them_back(
         assert not answers(host)
     assert [(o["ok"], o["effective"]) for o in undo.revert_faults(shop)] == [(True, True)]
     assert differences(before, snapshot(kube, shop)) == []
-    assert wait_until(lambda: answers(host), 5)
+    assert wait_until(lambda: answers(host), 20)
 
 
 def test_what_would_show_nothing_is_no_fault(kube: Kube, shop: str) -> None:

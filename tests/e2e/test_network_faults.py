@@ -72,9 +72,9 @@ def asked(line: Line, timeout_s: float = 10) -> int:
 
 
 def slow(line: Line) -> bool:
-    """Whether an answer takes at least 0.2 s."""
+    """Whether an answer takes at least 1.5 s."""
     began = time.monotonic()
-    return asked(line) == 200 and time.monotonic() - began >= 0.2
+    return asked(line) == 200 and time.monotonic() - began >= 1.5
 
 
 def silent(line: Line) -> bool:
@@ -105,7 +105,7 @@ def aborted(line: Line) -> bool:
 
 
 KINDS: list[tuple[Callable[[], dict[str, Any]], Callable[[Line], bool]]] = [
-    (lambda: network.delay_requests(SHOP, BEHIND, 250, share=1.0), slow),
+    (lambda: network.delay_requests(SHOP, BEHIND, 1600, share=1.0), slow),
     (lambda: network.throttle(SHOP, BEHIND, 2000, direction="down"), slow),
     (lambda: network.blackhole(SHOP, BEHIND), silent),
     (lambda: network.reset_connections(SHOP, BEHIND), broken),

@@ -285,7 +285,7 @@ def test_a_selector_that_somebody_else_has_changed_keeps_its_pods(lasting: Kube)
     lasting.core.patch_namespaced_service("web", SHOP, {"spec": {"selector": more}})
     (outcome,) = revert(lasting, SHOP)
     assert (outcome.ok, outcome.conflict) == (False, True)
-    assert wait_until(lambda: addresses(lasting, "web") == left, 5)
+    assert wait_until(lambda: addresses(lasting, "web") == left, 20)
     assert len(left) == 1
     lasting.core.patch_namespaced_service("web", SHOP, {"spec": {"selector": dict.fromkeys(more)}})
     assert [one.ok for one in revert(lasting, SHOP)] == [True]
