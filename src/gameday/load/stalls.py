@@ -110,8 +110,9 @@ class Pressure:
         waited_s = waited_for_processor_s()
         if waited_s is None:
             return False
-        before, self._since = self._since, (now, waited_s)
-        return before is not None and (waited_s - before[1]) / (now - before[0]) > MAX_PRESSURE
+        read_at = time.monotonic()  # not `now`: since then this thread may have had to wait, too
+        before, self._since = self._since, (read_at, waited_s)
+        return before is not None and (waited_s - before[1]) / (read_at - before[0]) > MAX_PRESSURE
 
 
 def waited_for_processor_s() -> float | None:

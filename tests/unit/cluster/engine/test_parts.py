@@ -117,12 +117,12 @@ def test_a_probe_keeps_its_period_and_counts_its_failures() -> None:
         probe = {"exec": {"command": ["x"]}, "periodSeconds": 0.4, "failureThreshold": 3}
         clock = Clock(probe, Target("127.0.0.1", {}, execute), burst=True)
         task = asyncio.ensure_future(clock.run(lambda: None, failed))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await enough.wait()
         task.cancel()
         assert len(failures) == 3
         assert calls > 3
-        assert failures[2] - failures[0] == pytest.approx(0.8, abs=0.3)
+        assert 0.5 < failures[2] - failures[0] < 1.5  # two periods, and not each second one
 
     asyncio.run(story())
 
