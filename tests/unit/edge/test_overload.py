@@ -34,9 +34,10 @@ def test_page_views_beyond_the_limit_are_turned_away_kindly(
     assert upstream.asked["GET"] == 40 - len(away)
     for reply in away:
         assert_friendly(reply)
-    while (home := edge.ask("/")).body == upstream.body:
-        pass
-    assert_simple_home_page(home)
+    while not (simple := [home for home in crowd(edge, 20, "/") if home.body != upstream.body]):
+        pass  # one after the other they may be slower than the limit
+    for home in simple:
+        assert_simple_home_page(home)
 
 
 def test_whoever_is_about_to_buy_is_never_turned_away(start_edge: Callable[..., Edge], upstream: Upstream) -> None:
