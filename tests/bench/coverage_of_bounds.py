@@ -228,10 +228,11 @@ have more or fewer bursts than the long run has, and each sample of a burst coun
 "holds" is a word about this window. Where failures come in bursts as long as these, it is none about the windows to
 come, and a longer window does not make it one.
 
-**Which window**: from the first fault's proof to the end of the method. What is not violated there is judged once more
-in each fault's own window, if that is shorter (docs/adr/0016-each-faults-own-window.md). Such a second word can only be
-"violated", by the same bounds at the same confidence, uncorrected: of n windows whose rates are all just at the limit,
-the chance that any is called violated is up to n times as high.
+**Which window**: from when the first fault begins, for what holds from its proof, to the end of the method. What is not
+violated there is judged once more in each fault's own window, if that is shorter
+(docs/adr/0016-each-faults-own-window.md). Such a second word can only be "violated", by the same bounds at the same
+confidence, uncorrected: of n windows whose rates are all just at the limit, the chance that any is called violated is
+up to n times as high.
 
 ## Samples until it decides
 

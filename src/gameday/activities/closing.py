@@ -16,7 +16,6 @@ from gameday.activities.recovery import wait_for_recovery
 from gameday.ledger import revert
 from gameday.ledger.calls import said
 from gameday.ledger.lease import holder_of_this_run, may_undo, taken_by
-from gameday.ledger.mending import revert_command
 from gameday.verdict import Facts, Finding, Verdict, judge
 
 if TYPE_CHECKING:
@@ -79,12 +78,10 @@ def _undo_everything(run: Conductor) -> tuple[str, ...]:
     except Exception as problem:  # noqa: BLE001  # the next line says what remains of it
         evidence.record("note", text=f"rollback: {' '.join(str(problem).split())}")
     namespace, holder = run.settings.namespace, holder_of_this_run()
-    try:
-        other = taken_by(run.kube, namespace, holder)
-        outcomes = revert(run.kube, namespace, only=may_undo(run.kube, namespace, holder))
-    except EXPECTED as problem:
-        mend = revert_command(run.kube.context, namespace)
-        return (f"namespace {namespace}: cannot tell whether all is undone: {said(problem)}; mend it with: {mend}",)
+    other = taken_by(run.kube, namespace, holder)
+    outcomes = revert(run.kube, namespace, only=may_undo(holder, other))
+    if other:
+        run.lose()
     ours = tuple(f"{o.fault}: {o.detail}; mend it with: {o.mend_command}" for o in outcomes if not o.ok)
     return ours or (() if other else run.residue.left(run.kube, namespace))  # another's changes are not what we left
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Conductor"]
 
+_LOST = "this run was not heard of for a while, and lost its namespace to another"
+
 
 class Conductor:
     """One experiment's run. `error`, `invalid` and `interrupted` say why it could not go its way."""
@@ -115,13 +117,17 @@ class Conductor:
         lease.take()
         self.lease = lease
 
-    def give_back(self) -> None:
-        """Give the namespace back; a runner that shares it has more to do there. Raises what the API client raises.
+    def lose(self) -> None:
+        """Note that another has, or had, the namespace: what was seen there since proves nothing."""
+        self.interrupted = self.interrupted or _LOST
 
-        Where it was lost meanwhile, what was seen there proves nothing: the run was interrupted.
-        """
-        if self.lease is not None and self.lease.lost.is_set() and self.interrupted is None:
-            self.interrupted = "this run was not heard of for a while, and lost its namespace to another"
+    def _lost(self) -> str | None:
+        return _LOST if self.lease is not None and self.lease.lost.is_set() else None
+
+    def give_back(self) -> None:
+        """Give the namespace back; a runner that shares it has more to do there. Raises what the API client raises."""
+        if self._lost():
+            self.lose()
         if self.lease is not None and self.lease_is_ours:
             del os.environ[HOLDER_VARIABLE]
             self.lease.release()
@@ -195,7 +201,7 @@ class Conductor:
             return
         radius = BlastRadius(self.session.kube, self.session.namespace, self.settings.caps)
         # Before the phase: a hypothesis asked all along takes a method without a watcher for one that is over.
-        self.watcher = Watcher(self.session, self.probes, radius)
+        self.watcher = Watcher(self.session, self.probes, {"the blast radius": radius.passed, "the lease": self._lost})
         self.session.method_started_at = time.time()
         self.session.enter("method")
         self.watcher.start()

@@ -16,7 +16,7 @@ from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import connect_from_environment
 from gameday.ledger import Entry, Ledger, NoUndo, Outcome, SetContainer, SetReplicas, SetSelector, pending, revert
 from gameday.ledger.calls import find, said, wait_until
-from gameday.ledger.lease import holder_of_this_run, may_undo
+from gameday.ledger.lease import holder_of_this_run, may_undo, taken_by
 from gameday.ledger.objects import leads_to
 
 if TYPE_CHECKING:
@@ -37,11 +37,14 @@ def revert_faults(namespace: str, timeout_s: float = 90.0) -> list[dict[str, Any
     Returns [{fault, ok, effective, detail}].
     """
     kube = connect_from_environment()
-    pending.reinstate(kube, namespace)
+    holder = holder_of_this_run()
+    other = taken_by(kube, namespace, holder)
+    if not other:
+        pending.reinstate(kube, namespace)
     record_touch(namespace, kube)
     record_reverted_in_method()
     entries, _ = Ledger(kube, namespace).read()
-    outcomes = revert(kube, namespace, only=may_undo(kube, namespace, holder_of_this_run()))
+    outcomes = revert(kube, namespace, only=may_undo(holder, other))
     by_id = {entry.id: entry for entry in entries}
     for outcome in outcomes:
         _record(outcome, by_id.get(outcome.fault))

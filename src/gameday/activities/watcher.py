@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +17,17 @@ from chaoslib import substitute
 from gameday import evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from gameday.activities.radius import BlastRadius
     from gameday.activities.session import Session
 
 __all__ = ["HypothesisProbe", "Watcher", "hypothesis_probes"]
 
 PROBES_PACKAGE = "gameday.activities.probes"
 EVERY_S = 0.5
+
+Limit = Callable[[], "str | None"]
+"""Says in words that it is passed; None while it is not."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,9 @@ def hypothesis_probes(experiment: Mapping[str, Any], configuration: Mapping[str,
 class Watcher:
     """A thread that asks every EVERY_S seconds until stopped. The closing hypothesis has the last word."""
 
-    def __init__(self, session: Session, probes: list[HypothesisProbe], radius: BlastRadius) -> None:
-        """Not watching yet."""
-        self._session, self._probes, self._radius = session, probes, radius
+    def __init__(self, session: Session, probes: list[HypothesisProbe], limits: Mapping[str, Limit]) -> None:
+        """Not watching yet. `limits`, by name: beyond any of them the window is aborted."""
+        self._session, self._probes, self._limits = session, probes, limits
         self._troubles: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="gameday-watcher", daemon=True)
@@ -80,16 +83,16 @@ class Watcher:
 
     def _watch(self) -> None:
         while not self._stop.wait(EVERY_S):
-            self._guarded("the blast radius", self._check_radius)
+            for name, passed in self._limits.items():
+                self._guarded(name, lambda passed=passed: self._check(passed))  # type: ignore[misc]
             for probe in self._probes:
                 if self._stop.is_set():
                     return
                 self._guarded(probe.name, lambda probe=probe: probe.ask(self._session))  # type: ignore[misc]
 
-    def _check_radius(self) -> None:
-        passed = self._radius.passed()
-        if passed is not None:
-            self._session.abort(passed)
+    def _check(self, passed: Limit) -> None:
+        if why := passed():
+            self._session.abort(why)
 
     def _guarded(self, what: str, look: Callable[[], Any]) -> None:
         """Look; what it raises is noted once: the last look raises it for all to see."""

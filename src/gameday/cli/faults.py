@@ -75,8 +75,7 @@ def revert(context: str | None, namespace: str | None, *, all_namespaces: bool) 
     target = _target(context, namespace, all_namespaces=all_namespaces)
     kube, names = _namespaces_meant(target, namespace, all_namespaces=all_namespaces)
     outcomes = [(name, outcome) for name in names for outcome in undo(kube, name)]
-    gone = _named_on_nodes(kube) - {*names} if all_namespaces else set()
-    outcomes += [(name, outcome) for name in sorted(gone) for outcome in free_nodes(kube, name)]
+    outcomes += free_nodes(kube, None if all_namespaces else names[0])
     for name, outcome in outcomes:
         click.echo(f"{name}  {outcome.fault}  {'undone' if outcome.ok else 'NOT undone'}: {outcome.detail}")
         if outcome.mend_command:
@@ -109,17 +108,6 @@ def _namespaces_meant(target: Target, namespace: str | None, *, all_namespaces: 
         return kube, [namespace or "shop"]
     found: Any = kube.core.list_namespace(label_selector=f"{ALLOWED_LABEL}=true", _request_timeout=5)
     return kube, [item.metadata.name for item in found.items]
-
-
-def _named_on_nodes(kube: Kube) -> set[str]:
-    """The namespaces whose lost faults have cordoned a node, those included that are gone; none if nobody can tell."""
-    from gameday.ledger import stray_nodes
-    from gameday.runner.proof import UNREACHABLE
-
-    try:
-        return {stray.mark.namespace for stray in stray_nodes(kube)}
-    except UNREACHABLE:
-        return set()
 
 
 def _namespaces(names: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gameday.kube import ApiException, Kube
-from gameday.ledger import nodes, objects
+from gameday.ledger import marks, nodes, objects
 from gameday.ledger.book import Ledger
 from gameday.ledger.calls import CONNECTION_ERRORS, find, said
 from gameday.ledger.entries import (
@@ -34,6 +34,26 @@ def still_in_force(kube: Kube, namespace: str) -> list[Standing]:
     entries, broken = Ledger(kube, namespace).read()
     standings = [_standing(kube, namespace, entry) for entry in entries]
     return [*standings, *((key, False, why) for key, why in broken.items())]
+
+
+def is_there(kube: Kube, namespace: str, entry: Entry) -> bool:
+    """Whether anything that an entry would undo is there, or nobody can tell; on record or not."""
+    try:
+        return any(_is_there(kube, namespace, entry, operation) for operation in entry.undo)
+    except (ExchangeError, ApiException, *CONNECTION_ERRORS):
+        return True
+
+
+def _is_there(kube: Kube, namespace: str, entry: Entry, operation: Operation) -> bool:
+    match operation:
+        case NoUndo() | DeleteFaultSets():  # these come of a template, which is an operation of its own
+            return False
+        case ClearLabel():
+            return bool(marks.marked(kube, namespace, "labels", operation.label))
+        case ClearAnnotation():
+            return bool(marks.marked(kube, namespace, "annotations", operation.annotation))
+        case _:
+            return not _lost(kube, namespace, entry, operation)
 
 
 def _standing(kube: Kube, namespace: str, entry: Entry) -> Standing:

@@ -66,16 +66,21 @@ def holder_now(kube: Kube, namespace: str) -> tuple[str, Any]:
     return _held(find(CoordinationV1Api(kube.client).read_namespaced_lease, LEASE_NAME, namespace))
 
 
-def taken_by(kube: Kube, namespace: str, holder: str) -> str:
-    """Which other run has the namespace by now that `holder` had; empty when none has, or `holder` is empty."""
-    now = holder_now(kube, namespace)[0] if holder else ""
-    return "" if now == holder or now.startswith(GUARDIANS) else now
+def taken_by(kube: Kube, namespace: str, holder: str) -> str | None:
+    """Which other run has the namespace by now that `holder` had; empty when none has, None when it cannot be told."""
+    try:
+        now = holder_now(kube, namespace)[0] if holder else ""
+    except (ApiException, *CONNECTION_ERRORS):
+        return None
+    is_guardian = now.startswith(GUARDIANS) and now.count("/") == 1  # a run's name has two
+    return "" if now == holder or is_guardian else now
 
 
-def may_undo(kube: Kube, namespace: str, holder: str) -> Callable[[Entry], bool] | None:
-    """Which entries a run may undo: all (None), or those not of the run that has the namespace in its place by now."""
-    other = taken_by(kube, namespace, holder)
-    return (lambda entry: entry.holder != other) if other else None
+def may_undo(holder: str, other: str | None) -> Callable[[Entry], bool]:
+    """Which entries a run may undo, given which `other` has its namespace: all but that one's, in doubt its own."""
+    if other is None:
+        return lambda entry: entry.holder in ("", holder)
+    return lambda entry: not other or entry.holder != other
 
 
 def _held(found: Any | None) -> tuple[str, Any]:

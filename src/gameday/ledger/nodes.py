@@ -68,13 +68,13 @@ def is_cordoned(kube: Kube, operation: Uncordon, mark: Mark) -> bool:
     return found is not None and bool(found.spec.unschedulable) and mark_on(found) in (None, mark)
 
 
-def uncordon(kube: Kube, operation: Uncordon, mark: Mark, *, unmarked: bool = True) -> str:
+def uncordon(kube: Kube, operation: Uncordon, mark: Mark, *, unmarked: bool) -> str:
     """Let it take pods again, unless it was somebody else who cordoned it; says what was found.
 
-    `unmarked`: also when it does not say who: versions before wrote no mark. Raises LedgerError, and ApiException,
-    for want of the right to it for example.
+    `unmarked`: also when it does not say who: then it was cordoned by this fault for sure, and has lost its mark since.
+    Raises LedgerError, and ApiException, for want of the right to it for example.
     """
-    name = f"node {operation.node}"
+    name, why = f"node {operation.node}", ""
     for _ in range(_TRIES):
         found = _same(kube, operation)
         if found is None:
@@ -84,14 +84,16 @@ def uncordon(kube: Kube, operation: Uncordon, mark: Mark, *, unmarked: bool = Tr
             return f"{name} takes pods"
         if whose != mark and (whose is not None or not unmarked):
             return f"{name} is cordoned by {whose or 'somebody else'}: left alone" if cordoned else f"{name} takes pods"
-        if _set(kube, found, unschedulable=None, mark=None).how == "made":
+        answer = _set(kube, found, unschedulable=None, mark=None)
+        if answer.how == "made":
             left = _same(kube, operation)
             if left is None or not left.spec.unschedulable:
                 return f"{name} takes pods again"
             raise LedgerError(
                 f"{name}: still takes no pods after it was told to; somebody else may have cordoned it again"
             )
-    raise LedgerError(f"{name}: others kept changing it in {_TRIES} tries; run `gameday revert` again")
+        why = answer.why
+    raise LedgerError(f"{name}: others kept changing it in {_TRIES} tries ({why}); run `gameday revert` again")
 
 
 def _same(kube: Kube, operation: Uncordon) -> Any | None:

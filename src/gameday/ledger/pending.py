@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gameday.ledger.book import Ledger
+from gameday.ledger.force import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,7 +30,7 @@ def plan(kube: Kube, namespace: str, entry: Entry) -> None:
 
 
 def confirm(kube: Kube, namespace: str, fault_id: str) -> None:
-    """Mark a fault as in force: each of its acts was answered. Raises LedgerError when its entry is gone."""
+    """Mark a fault as in force: nothing of it is on its way any more. Raises LedgerError when its entry is gone."""
     Ledger(kube, namespace).confirm(fault_id)
     _planned.pop((*_place(kube, namespace), fault_id), None)
 
@@ -43,20 +44,20 @@ def withdraw(kube: Kube, namespace: str, fault_id: str, operations: Collection[O
 
 
 def reinstate(kube: Kube, namespace: str) -> list[str]:
-    """Put on record again, once, what was planned here and is on record no more; whoever undoes next undoes it too.
+    """Put on record again what was planned here, is on record no more, and has come about nevertheless.
 
-    Returns the ids. Raises LedgerError.
+    Whoever undoes next undoes it too. Returns the ids. Raises LedgerError.
     """
+    mine = [entry for key, entry in list(_planned.items()) if key[:2] == _place(kube, namespace)]
+    if not mine:
+        return []
     ledger = Ledger(kube, namespace)
-    missing = [entry for key, entry in list(_planned.items()) if key[:2] == _place(kube, namespace)]
-    if missing:
-        entries, broken = ledger.read()
-        known = {entry.id for entry in entries} | broken.keys()
-        missing = [entry for entry in missing if entry.id not in known]
-    for entry in missing:
+    entries, broken = ledger.read()
+    known = {entry.id for entry in entries} | broken.keys()
+    late = [entry for entry in mine if entry.id not in known and is_there(kube, namespace, entry)]
+    for entry in late:
         ledger.write(entry)
-        _planned.pop((*_place(kube, namespace), entry.id), None)
-    return [entry.id for entry in missing]
+    return [entry.id for entry in late]
 
 
 def _place(kube: Kube, namespace: str) -> tuple[str, str]:

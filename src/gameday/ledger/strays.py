@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gameday.kube import ApiException
 from gameday.ledger import nodes
-from gameday.ledger.book import LEDGER_NAME, Ledger
+from gameday.ledger.book import Ledger
 from gameday.ledger.calls import CONNECTION_ERRORS, TRANSIENT, LedgerError, persist, said
 from gameday.ledger.entries import Uncordon
 from gameday.ledger.mending import mend_command, revert_command
@@ -67,14 +67,17 @@ def strays_among(kube: Kube, listed: Iterable[Any], namespace: str | None = None
     ]
 
 
-def free_nodes(kube: Kube, namespace: str) -> list[Outcome]:
-    """Let the strays of a namespace's faults take pods again, and take their marks off."""
+def free_nodes(kube: Kube, namespace: str | None = None) -> list[tuple[str, Outcome]]:
+    """Let strays take pods again, of one namespace's faults or of all, and take their marks off.
+
+    Returns what became of each, with the namespace of its fault; that nodes cannot be listed just now is one too.
+    """
     try:
         found = stray_nodes(kube, namespace)
     except (ApiException, *CONNECTION_ERRORS) as problem:
-        why = f"nodes cannot be listed, so whether a lost fault cordoned one cannot be told: {said(problem)}"
-        return [Outcome(LEDGER_NAME, False, why, revert_command(kube.context, namespace))]
-    return [_free(kube, one) for one in found]
+        why = f"cannot be listed, so whether a lost fault has cordoned one cannot be told: {said(problem)}"
+        return [(namespace or "-", Outcome("nodes", False, why, "kubectl get nodes  # and then this command again"))]
+    return [(one.mark.namespace, _free(kube, one)) for one in found]
 
 
 def _free(kube: Kube, stray: Stray) -> Outcome:
@@ -82,8 +85,9 @@ def _free(kube: Kube, stray: Stray) -> Outcome:
     try:
         detail = nodes.uncordon(kube, stray.node, stray.mark, unmarked=False)
     except (LedgerError, ApiException, *CONNECTION_ERRORS) as problem:
+        state = "is still cordoned" if stray.cordoned else "takes pods, and is still marked as cordoned"
         mend = mend_command(kube.context, stray.mark.namespace, stray.node)
-        return Outcome(fault, False, f"node {stray.node.node} is still cordoned by it: {said(problem)}", mend)
+        return Outcome(fault, not stray.cordoned, f"node {stray.node.node} {state} by it: {said(problem)}", mend)
     return Outcome(fault, True, f"{detail}; its entry in the ledger was gone")
 
 

@@ -34,7 +34,6 @@ from gameday.ledger.faultsets import PATIENCE_S, delete_fault_sets
 from gameday.ledger.mending import forget_command, mend_command, revert_command
 from gameday.ledger.outcomes import Outcome
 from gameday.ledger.proxies import FAULT_LABEL, ProxyControl, proxy_exists
-from gameday.ledger.strays import free_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,13 +54,12 @@ class ChangedByOthersError(UndoError):
     """A value is neither what the fault set nor what it was before."""
 
 
-def revert(kube: Kube, namespace: str, *, only: Callable[[Entry], bool] | None = None) -> list[Outcome]:
+def revert(kube: Kube, namespace: str, *, only: Callable[[Entry], bool] = lambda _: True) -> list[Outcome]:
     """Undo the faults in the namespace's ledger (those that `only` picks), newest first.
 
     Goes on past failures, and tries what failed once more after the rest: a fault inside a proxy
     that does not answer ends with the proxy. Returns one outcome an entry, none for an empty
-    ledger; a ledger that cannot be read is an outcome too. Without `only`, nodes that a fault of this
-    namespace cordoned and no ledger knows of take pods again. Safe to call again, and by several at once.
+    ledger; a ledger that cannot be read is an outcome too. Safe to call again, and by several at once.
     """
     ledger = Ledger(kube, namespace)
     try:
@@ -71,11 +69,10 @@ def revert(kube: Kube, namespace: str, *, only: Callable[[Entry], bool] | None =
     outcomes: dict[str, Outcome] = {}
     for patience_s in (0.0, PATIENCE_S):  # no fault stays longer because the pods of another one take their time
         for entry in entries:
-            if (only is None or only(entry)) and not (entry.id in outcomes and outcomes[entry.id].ok):
+            if only(entry) and not (entry.id in outcomes and outcomes[entry.id].ok):
                 outcomes[entry.id] = _revert_entry(kube, ledger, entry, patience_s)
     refused = [Outcome(k, False, why, forget_command(kube.context, namespace, k)) for k, why in broken.items()]
-    strays = free_nodes(kube, namespace) if only is None else []
-    return [*outcomes.values(), *refused, *strays]
+    return [*outcomes.values(), *refused]
 
 
 Attempt = tuple[list[str], list[tuple[Operation, Exception]], list[Operation]]
@@ -141,7 +138,8 @@ def _undo(  # noqa: C901, PLR0911  # a case for each operation
             marks.put(kube, namespace, pods, "labels", operation.label, None)
             return ""
         case Uncordon():
-            return nodes.uncordon(kube, operation, nodes.Mark(namespace, entry.id))
+            mark = nodes.Mark(namespace, entry.id)
+            return nodes.uncordon(kube, operation, mark, unmarked=entry.state == "in-force")
         case NoUndo():
             return "nothing to put back"
 

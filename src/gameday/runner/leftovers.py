@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gameday.kube import ApiException
 from gameday.ledger import Ledger, LedgerError, stray_nodes
+from gameday.ledger.calls import CONNECTION_ERRORS, said
 from gameday.ledger.mending import revert_command
 
 if TYPE_CHECKING:
@@ -52,7 +54,10 @@ def this_runner() -> str:
 
 def find_leftovers(target: Target) -> list[Leftover]:
     """The namespaces on a cluster whose runs have ended, or may have: of another machine's run one cannot tell."""
-    kube = target.connect()
+    return _find(target, target.connect())
+
+
+def _find(target: Target, kube: Kube) -> list[Leftover]:
     found: Any = kube.core.list_namespace(label_selector=RUN_LABEL, _request_timeout=5)
     left = []
     for meta in (item.metadata for item in found.items):
@@ -68,8 +73,12 @@ def find_leftovers(target: Target) -> list[Leftover]:
 
 def all_leftovers(target: Target) -> list[str]:
     """These, and the nodes that a fault has cordoned which no ledger holds any more; each with what mends it."""
-    strays = [str(one) for one in stray_nodes(target.connect()) if one.cordoned]
-    return [*map(str, find_leftovers(target)), *strays]
+    kube = target.connect()
+    found = [str(one) for one in _find(target, kube)]
+    try:
+        return found + [str(one) for one in stray_nodes(kube) if one.cordoned]
+    except (ApiException, *CONNECTION_ERRORS) as problem:
+        return [*found, f"whether a fault has left a node cordoned cannot be told: {said(problem)}"]
 
 
 def delete_command(target: Target, namespace: str, *, faults: bool = False) -> str:

@@ -53,11 +53,10 @@ def undo_and_prove(
     while True:
         try:
             other = taken_by(kube, namespace, holder)
-            outcomes = revert(kube, namespace, only=may_undo(kube, namespace, holder))
-            unread = next((one for one in outcomes if one.fault == LEDGER_NAME), None)
-            undone += [_undone(one) for one in outcomes if one is not unread]
-            if unread is not None:  # the ledger, or the nodes, by which one could tell what it has lost
-                raise LedgerError(unread.detail)
+            outcomes = revert(kube, namespace, only=may_undo(holder, other))
+            if any(one.fault == LEDGER_NAME for one in outcomes):  # it cannot be read
+                raise LedgerError(outcomes[0].detail)
+            undone += [_undone(one) for one in outcomes]
             after = snapshot(kube, namespace) if before is not None and not other else {}
         except UNREACHABLE as problem:
             if time.monotonic() > give_up:

@@ -46,7 +46,7 @@ def test_a_cordon_and_its_mark_come_and_go_together(kube: Kube, nodes: Nodes, no
 @pytest.mark.parametrize(
     ("mark", "stays", "says"),
     [
-        (None, False, "takes pods again"),  # an entry of a version before had no mark
+        (None, False, "takes pods again"),  # it was ours: somebody took the mark alone
         ("other/drain-node-2", True, "is cordoned by other/drain-node-2: left alone"),
         ("shop/drain-node-2", True, "is cordoned by shop/drain-node-2: left alone"),
     ],
@@ -54,7 +54,7 @@ def test_a_cordon_and_its_mark_come_and_go_together(kube: Kube, nodes: Nodes, no
 def test_a_cordon_of_another_fault_is_left_alone(
     kube: Kube, nodes: Nodes, node: Uncordon, mark: str | None, *, stays: bool, says: str
 ) -> None:
-    """One without a mark is taken off: rather a cordon too few than a fault left behind."""
+    """One without a mark is taken off where it was ours: rather a cordon too few than a fault left behind."""
     Ledger(kube, "shop").write(Entry("drain-node-2", "drain-node", (NoUndo(()),), state="in-force"))
     on_record(kube, node)
     nodes.set("worker-1", cordoned=True, mark=mark)
@@ -65,20 +65,32 @@ def test_a_cordon_of_another_fault_is_left_alone(
     assert nodes.state("worker-1") == ((True, mark) if stays else FREE)
 
 
+def test_a_cordon_without_a_mark_is_not_that_of_a_fault_that_was_only_planned(
+    kube: Kube, nodes: Nodes, node: Uncordon
+) -> None:
+    """Its run was killed before it cordoned anything; then somebody did so by hand."""
+    Ledger(kube, "shop").write(Entry(DRAIN, "drain-node", (node, NoUndo(()))))
+    nodes.set("worker-1", cordoned=True, mark=None)
+    (outcome,) = revert(kube, "shop")
+    assert outcome.ok
+    assert "is cordoned by somebody else: left alone" in outcome.detail
+    assert nodes.state("worker-1") == (True, None)
+
+
 def test_a_mark_that_a_hand_left_behind_goes(kube: Kube, nodes: Nodes, node: Uncordon) -> None:
     """`kubectl uncordon` leaves it; the next one to cordon the node would seem to be us."""
     cordon(kube, node, MARK)
     nodes.set("worker-1", cordoned=False, mark=str(MARK))
-    assert uncordon(kube, node, MARK) == "node worker-1 takes pods again"
+    assert uncordon(kube, node, MARK, unmarked=False) == "node worker-1 takes pods again"
     assert nodes.state("worker-1") == FREE
-    assert uncordon(kube, node, MARK) == "node worker-1 takes pods"
+    assert uncordon(kube, node, MARK, unmarked=False) == "node worker-1 takes pods"
 
 
 def test_a_node_of_another_uid_is_not_touched(kube: Kube, nodes: Nodes, node: Uncordon) -> None:
     """It has the name alone in common with the one that was drained."""
     nodes.set("worker-1", cordoned=True, mark=str(MARK))
     other = Uncordon("worker-1", "another")
-    assert uncordon(kube, other, MARK) == "node worker-1 is gone, or was replaced"
+    assert uncordon(kube, other, MARK, unmarked=False) == "node worker-1 is gone, or was replaced"
     with pytest.raises(OvertakenError, match="was deleted or replaced, expected it"):
         cordon(kube, other, MARK)
     assert nodes.state("worker-1") == OURS
@@ -110,7 +122,7 @@ def test_a_node_that_changes_otherwise_is_cordoned_all_the_same(kube: Kube, node
     assert nodes.state("worker-1") == OURS
     assert nodes.sent == 2
     nodes.before_patch.append(lambda: nodes.set("worker-1", cordoned=True, mark=str(MARK)))
-    assert uncordon(kube, node, MARK) == "node worker-1 takes pods again"
+    assert uncordon(kube, node, MARK, unmarked=False) == "node worker-1 takes pods again"
 
 
 def lose_the_answer() -> None:

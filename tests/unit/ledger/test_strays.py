@@ -9,12 +9,11 @@ import pytest
 
 from gameday.cli import faults
 from gameday.kube import ApiException
-from gameday.ledger import Entry, Ledger, NoUndo, Uncordon, revert, stray_nodes
+from gameday.ledger import Entry, Ledger, NoUndo, Uncordon, free_nodes, revert, stray_nodes
 from gameday.ledger.calls import persist
 from gameday.ledger.nodes import Mark, cordon
 from gameday.runner.leftovers import all_leftovers, delete_command, find_leftovers
 from gameday.runner.preflight import nodes as preflight
-from gameday.runner.proof import undo_and_prove
 from gameday.runner.target import Target
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def test_a_node_whose_fault_is_on_record_is_no_stray(kube: Kube, drained: Ledger
 def test_a_node_whose_record_was_deleted_takes_pods_again(
     kube: Kube, nodes: Nodes, drained: Ledger, api: Api, what: str
 ) -> None:
-    """Whatever was deleted; it is told as an outcome, once, and only by the namespace's own revert."""
+    """Whatever was deleted; it is told as an outcome, once, and no run's own undo does it."""
     if what == "entry":
         drained.remove(DRAIN)
     elif what == "ledger":
@@ -65,36 +64,41 @@ def test_a_node_whose_record_was_deleted_takes_pods_again(
     else:
         delete_namespace(api)
     assert [str(one) for one in stray_nodes(kube)] == [SAID]
-    assert revert(kube, "default") == []
-    assert revert(kube, "shop", only=lambda _: True) == [], "a guardian undoes what it was told to, and may list none"
+    assert free_nodes(kube, "default") == []
+    assert revert(kube, "shop") == []
     assert nodes.state("worker-1") == (True, f"shop/{DRAIN}")
-    (outcome,) = revert(kube, "shop")
-    assert (outcome.fault, outcome.ok) == (DRAIN, True)
+    ((namespace, outcome),) = free_nodes(kube, "shop")
+    assert (namespace, outcome.fault, outcome.ok) == ("shop", DRAIN, True)
     assert outcome.detail == "node worker-1 takes pods again; its entry in the ledger was gone"
     assert nodes.state("worker-1") == (False, None)
-    assert revert(kube, "shop") == []
+    assert free_nodes(kube, "shop") == []
 
 
 def test_a_cordon_that_is_somebody_elses_by_now_is_no_stray(kube: Kube, nodes: Nodes, drained: Ledger) -> None:
     """Without our mark nothing says that it ever was ours."""
     drained.remove(DRAIN)
     nodes.before_patch.append(lambda: nodes.set("worker-1", cordoned=True, mark=None))
-    (outcome,) = revert(kube, "shop")
+    ((_, outcome),) = free_nodes(kube, "shop")
     assert "node worker-1 is cordoned by somebody else: left alone" in outcome.detail
     assert nodes.state("worker-1") == (True, None)
 
 
-def test_who_may_not_patch_it_is_told_who_could(kube: Kube, drained: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The line that mends it, mark and all."""
+@pytest.mark.parametrize("cordoned", [True, False])
+def test_who_may_not_patch_it_is_told_who_could(
+    kube: Kube, nodes: Nodes, drained: Ledger, monkeypatch: pytest.MonkeyPatch, *, cordoned: bool
+) -> None:
+    """The line that mends it, mark and all; a mark alone, that `kubectl uncordon` has left, keeps no pod away."""
 
     def forbidden(*_: Any, **__: Any) -> None:
         raise ApiException(status=403, reason="Forbidden")
 
     drained.remove(DRAIN)
+    nodes.set("worker-1", cordoned=cordoned, mark=f"shop/{DRAIN}")
     monkeypatch.setattr(kube.core, "patch_node", forbidden)
-    (outcome,) = revert(kube, "shop")
+    ((_, outcome),) = free_nodes(kube, "shop")
+    state = "is still cordoned" if cordoned else "takes pods, and is still marked as cordoned"
     assert (outcome.ok, outcome.detail) == (
-        False, "node worker-1 is still cordoned by it: the API answered 403: Forbidden",
+        not cordoned, f"node worker-1 {state} by it: the API answered 403: Forbidden",
     )  # fmt: skip
     assert outcome.mend_command.startswith("kubectl --context test -n shop patch node worker-1 --type=merge -p ")
 
@@ -111,27 +115,8 @@ def test_nobody_needs_a_right_to_nodes(
     drained.remove(DRAIN)
     monkeypatch.setattr(kube.core, "list_node", refused)
     monkeypatch.setattr(persist, "__kwdefaults__", {"within_s": 0.0})
-    found = revert(kube, "shop")
-    assert [(one.fault, one.ok) for one in found] == [("gameday-ledger", False)] * outcomes
-
-
-def test_a_run_that_cannot_list_them_at_first_asks_again(
-    kube: Kube, nodes: Nodes, drained: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As for a ledger that cannot be read; what it has undone meanwhile is not forgotten."""
-    list_node, failures = kube.core.list_node, [503]
-
-    def once(*args: Any, **options: Any) -> Any:
-        if failures:
-            raise ApiException(status=failures.pop(), reason="no")
-        return list_node(*args, **options)
-
-    monkeypatch.setattr(kube.core, "list_node", once)
-    monkeypatch.setattr(persist, "__kwdefaults__", {"within_s": 0.0})
-    proof = undo_and_prove(kube, "shop", None, patience_s=10)
-    assert [(one.fault, one.ok) for one in proof.undone] == [(DRAIN, True)]
-    assert (proof.unproven, proof.mend, failures) == (None, (), [])
-    assert nodes.state("worker-1") == (False, None)
+    found = free_nodes(kube, "shop")
+    assert [(where, one.fault, one.ok) for where, one in found] == [("shop", "nodes", False)] * outcomes
 
 
 def test_preflight_names_it_with_what_mends_it(kube: Kube, nodes: Nodes, drained: Ledger) -> None:
