@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GAMEDAY = str(Path(sys.executable).parent / "gameday")
 SHOPPER = Path(__file__).with_name("shopper.py")
 END_S = 10.0
-"""How long a process may outlive whoever answers for it."""
+"""How long a process may outlive whoever answers for it: some tenths of a second, more on a busy machine."""
 AT_ONCE_S = 8.0
 """What is at once on a busy machine: before a back-off of 10 s is over."""
 
@@ -92,7 +92,7 @@ def main_of(processes: list[Process]) -> Process:
 
 
 def test_a_killed_daemon_takes_its_pods_along(state: Path) -> None:
-    """After SIGKILL of the daemon all pods are gone within 2 s, and its leftovers do not hinder the next."""
+    """After SIGKILL of the daemon all pods are gone soon, and its leftovers do not hinder the next."""
     with cluster() as running:
         deploy(running)
         with family(running.pid) as processes:
@@ -142,7 +142,7 @@ def kill_warm_parent(processes: list[Process]) -> None:
 
 
 def test_a_killed_warm_parent_takes_its_pods_along() -> None:
-    """Without its warm parent a cluster is over: pods end within 2 s, and the daemon too."""
+    """Without its warm parent a cluster is over: pods end soon, and the daemon too."""
     with cluster() as running:
         deploy(running)
         with family(running.pid) as processes:
@@ -181,7 +181,7 @@ def shop() -> Iterator[Callable[[], list[str]]]:
 
 
 def test_gameday_up_after_kill_9_starts_clean(shop: Callable[[], list[str]]) -> None:
-    """The whole storefront, PostgreSQL and Envoy too, is gone within 2 s; the next `gameday up` sells."""
+    """The whole storefront, PostgreSQL and Envoy too, is gone soon; the next `gameday up` sells."""
     shop()
     killed = find("local")
     assert killed
