@@ -22,10 +22,10 @@ from chaoslib.exceptions import ActivityFailed
 from kubernetes.client.rest import RESTClientObject
 
 from gameday import evidence
-from gameday.activities import guard, insertion, network, pods, templates, undo
+from gameday.activities import guard, insertion, network, pods, scaling, templates, undo
 from gameday.activities.caps import Caps
 from gameday.activities.targets import deployments_available, ready_endpoints
-from gameday.kube import Kube, connect
+from gameday.kube import ApiException, Kube, connect
 from gameday.ledger import Ledger, Outcome, SetConfig, differences, revert, snapshot, still_in_force
 from gameday.ledger.calls import wait_until
 from gameday.ledger.entries import FORMAT
@@ -219,6 +219,21 @@ def test_an_act_that_lands_after_its_undo_is_undone_by_its_maker(
     assert [o["ok"] for o in undo.revert_faults(shop)] == [True]
     assert kube.apps.read_namespaced_deployment("web", shop).spec.replicas == 2
     assert undo.revert_faults(shop) == []
+
+
+def test_the_same_fault_again_is_undone_once(kube: Kube, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its first try had planned, which somebody undid before it acted, is not taken for a late act."""
+
+    def fail(*_: Any) -> None:
+        raise ApiException(status=500, reason="out of order")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scaling, "set_count", fail)
+        with pytest.raises(ActivityFailed, match="out of order"):
+            pods.scale_to_zero(shop, "app=web")
+    assert [one.ok for one in revert(kube, shop)] == [True]
+    again = pods.scale_to_zero(shop, "app=web")
+    assert [o["fault"] for o in undo.revert_faults(shop)] == [again["fault"]]
 
 
 def test_a_delay_through_the_fault_proxy(kube: Kube, shop: str) -> None:

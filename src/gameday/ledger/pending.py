@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gameday.ledger import objects
 from gameday.ledger.book import Ledger
 from gameday.ledger.force import is_there
 
@@ -44,9 +45,10 @@ def withdraw(kube: Kube, namespace: str, fault_id: str, operations: Collection[O
 
 
 def reinstate(kube: Kube, namespace: str) -> list[str]:
-    """Put on record again what was planned here, is on record no more, and has come about nevertheless.
+    """Put on record again, once, what was planned here, is on record no more, and has come about nevertheless.
 
-    Whoever undoes next undoes it too. Returns the ids. Raises LedgerError.
+    Not for a value that a fault on record has set as well. Whoever undoes next undoes it too. Returns the ids. Raises
+    LedgerError.
     """
     mine = [entry for key, entry in list(_planned.items()) if key[:2] == _place(kube, namespace)]
     if not mine:
@@ -54,10 +56,15 @@ def reinstate(kube: Kube, namespace: str) -> list[str]:
     ledger = Ledger(kube, namespace)
     entries, broken = ledger.read()
     known = {entry.id for entry in entries} | broken.keys()
-    late = [entry for entry in mine if entry.id not in known and is_there(kube, namespace, entry)]
-    for entry in late:
-        ledger.write(entry)
-    return [entry.id for entry in late]
+    others = [operation for entry in entries for operation in entry.undo if isinstance(operation, objects.Field)]
+    late = []
+    for entry in mine:
+        left = entry.without(others)
+        if entry.id not in known and left and is_there(kube, namespace, left):
+            ledger.write(entry)
+            del _planned[(*_place(kube, namespace), entry.id)]
+            late.append(entry.id)
+    return late
 
 
 def _place(kube: Kube, namespace: str) -> tuple[str, str]:
