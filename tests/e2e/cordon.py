@@ -11,7 +11,7 @@ import pytest
 
 from gameday.activities import guard, pods
 from gameday.kube import connect_from_environment
-from gameday.ledger import Entry, Ledger, NoUndo, Uncordon, revert, still_in_force
+from gameday.ledger import Entry, Ledger, NoUndo, Uncordon, free_nodes, revert, still_in_force
 from gameday.ledger.calls import OvertakenError
 from gameday.ledger.nodes import Mark, cordon, mark_on
 
@@ -58,10 +58,13 @@ try:
     assert mark_on(kube.core.read_node(name)) is None
     set_by_a_drain()
     Ledger(kube, NAMESPACE).remove("drain-node-1")
-    assert outcome() == ([], [True], True), "the record is gone, and the node still says whose cordon it is"
+    assert outcome() == ([], [], False), "the record is gone, so no run's undo knows of it"
+    assert [(where, one.ok) for where, one in free_nodes(kube, NAMESPACE)] == [(NAMESPACE, True)]
+    assert outcome() == ([], [], True), "the node itself has said whose cordon it was"
+    assert mark_on(kube.core.read_node(name)) is None
     on_record()
     cordoned_by_hand(None)
-    assert outcome() == ([True], [True], True), "versions before this one wrote no mark"
+    assert outcome() == ([True], [True], True), "it was ours: somebody took the mark alone"
     on_record()
     cordoned_by_hand("other/drain-node-2")
     assert outcome() == ([False], [True], False), "the cordon is another fault's"
