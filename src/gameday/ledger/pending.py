@@ -56,13 +56,14 @@ def reinstate(kube: Kube, namespace: str) -> list[str]:
     ledger = Ledger(kube, namespace)
     entries, broken = ledger.read()
     known = {entry.id for entry in entries} | broken.keys()
-    others = [operation for entry in entries for operation in entry.undo if isinstance(operation, objects.Field)]
+    undone = [operation for entry in entries for operation in entry.undo]
     late = []
-    for entry in mine:
-        left = entry.without(others)
+    for entry in reversed(mine):  # newest first: of several that would have set the same, one undoes it
+        left = entry.without([operation for operation in undone if isinstance(operation, objects.Field)])
         if entry.id not in known and left and is_there(kube, namespace, left):
             ledger.write(entry)
             del _planned[(*_place(kube, namespace), entry.id)]
+            undone += entry.undo
             late.append(entry.id)
     return late
 
