@@ -10,9 +10,10 @@ import sys
 import pytest
 
 from gameday.activities import guard, pods
+from gameday.activities.draining import takes_pods
 from gameday.kube import connect_from_environment
 from gameday.ledger import Entry, Ledger, NoUndo, Uncordon, free_nodes, revert, still_in_force
-from gameday.ledger.calls import OvertakenError
+from gameday.ledger.calls import OvertakenError, wait_until
 from gameday.ledger.nodes import Mark, cordon, mark_on
 
 NAMESPACE = sys.argv[1]
@@ -76,6 +77,7 @@ try:
 finally:
     off = {"metadata": {"annotations": {"gameday.dev/cordoned": None}}, "spec": {"unschedulable": None}}
     kube.core.patch_node(name, off)
+assert wait_until(lambda: takes_pods(kube.core.read_node(name)), 30), "its taint goes a moment after the cordon"
 try:
     pods.drain_node(NAMESPACE)
 except guard.NotAllowedError as refused:
