@@ -27,10 +27,9 @@ from gameday.ledger.entries import (
     new_fault_id,
 )
 from gameday.ledger.force import still_in_force
-from gameday.ledger.outcomes import Outcome
 from gameday.ledger.snapshots import differences, snapshot
 from gameday.ledger.strays import free_nodes, stray_nodes
-from gameday.ledger.undoing import revert
+from gameday.ledger.undoing import Outcome, revert
 
 __all__ = [
     "LEDGER_NAME",

@@ -27,19 +27,19 @@ _planned: dict[tuple[str, str, str], Entry] = {}
 def plan(kube: Kube, namespace: str, entry: Entry) -> None:
     """Write an entry to the ledger, before its fault acts. Raises LedgerError."""
     Ledger(kube, namespace).write(entry)
-    _planned[(*_place(kube, namespace), entry.id)] = entry
+    _planned[_key(kube, namespace, entry.id)] = entry
 
 
 def confirm(kube: Kube, namespace: str, fault_id: str) -> None:
     """Mark a fault as in force: nothing of it is on its way any more. Raises LedgerError when its entry is gone."""
     Ledger(kube, namespace).confirm(fault_id)
-    _planned.pop((*_place(kube, namespace), fault_id), None)
+    _planned.pop(_key(kube, namespace, fault_id), None)
 
 
 def withdraw(kube: Kube, namespace: str, fault_id: str, operations: Collection[Operation]) -> None:
     """Forget these operations of a fault, which the server refused or was never asked for. Raises LedgerError."""
     Ledger(kube, namespace).withdraw(fault_id, operations)
-    key = (*_place(kube, namespace), fault_id)
+    key = _key(kube, namespace, fault_id)
     if (entry := _planned.pop(key, None)) and (left := entry.without(operations)):
         _planned[key] = left
 
@@ -50,7 +50,7 @@ def reinstate(kube: Kube, namespace: str) -> list[str]:
     Not for a value that a fault on record has set as well. Whoever undoes next undoes it too. Returns the ids. Raises
     LedgerError.
     """
-    mine = [entry for key, entry in list(_planned.items()) if key[:2] == _place(kube, namespace)]
+    mine = [entry for key, entry in list(_planned.items()) if key == _key(kube, namespace, entry.id)]
     if not mine:
         return []
     ledger = Ledger(kube, namespace)
@@ -62,11 +62,11 @@ def reinstate(kube: Kube, namespace: str) -> list[str]:
         left = entry.without([operation for operation in undone if isinstance(operation, objects.Field)])
         if entry.id not in known and left and is_there(kube, namespace, left):
             ledger.write(entry)
-            del _planned[(*_place(kube, namespace), entry.id)]
+            del _planned[_key(kube, namespace, entry.id)]
             undone += entry.undo
             late.append(entry.id)
     return late
 
 
-def _place(kube: Kube, namespace: str) -> tuple[str, str]:
-    return str(kube.client.configuration.host), namespace
+def _key(kube: Kube, namespace: str, fault_id: str) -> tuple[str, str, str]:
+    return str(kube.client.configuration.host), namespace, fault_id

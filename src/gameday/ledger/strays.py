@@ -11,7 +11,7 @@ from gameday.ledger.book import Ledger
 from gameday.ledger.calls import CONNECTION_ERRORS, TRANSIENT, LedgerError, persist, said
 from gameday.ledger.entries import Uncordon
 from gameday.ledger.mending import mend_command, revert_command
-from gameday.ledger.outcomes import Outcome
+from gameday.ledger.undoing import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

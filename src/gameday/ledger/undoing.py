@@ -7,6 +7,7 @@ that someone else changed meanwhile is left alone and reported, never overwritte
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gameday.kube import ApiException, Kube
@@ -32,7 +33,6 @@ from gameday.ledger.entries import (
 )
 from gameday.ledger.faultsets import PATIENCE_S, delete_fault_sets
 from gameday.ledger.mending import forget_command, mend_command, revert_command
-from gameday.ledger.outcomes import Outcome
 from gameday.ledger.proxies import FAULT_LABEL, ProxyControl, proxy_exists
 
 if TYPE_CHECKING:
@@ -52,6 +52,17 @@ class UndoError(Exception):
 
 class ChangedByOthersError(UndoError):
     """A value is neither what the fault set nor what it was before."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one entry. `mend_command` is empty when `ok`; else a shell line that mends it."""
+
+    fault: str
+    ok: bool
+    detail: str
+    mend_command: str = ""
+    conflict: bool = False
 
 
 def revert(kube: Kube, namespace: str, *, only: Callable[[Entry], bool] = lambda _: True) -> list[Outcome]:

@@ -14,17 +14,9 @@ from gameday.verdict import EXIT_CODES, worst
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Ending", "Judged", "Undone", "exit_code", "fold", "violation_in_force"]
+    from gameday.ledger import Outcome
 
-
-@dataclass(frozen=True)
-class Undone:
-    """One ledger entry that the runner had to undo itself."""
-
-    fault: str
-    ok: bool
-    detail: str
-    mend_command: str = ""
+__all__ = ["Ending", "Judged", "exit_code", "fold", "violation_in_force"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,7 @@ class Ending:
     trouble: str | None = None  # why it could not be run, or what the runner met
     last_line: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
-    undone: tuple[Undone, ...] = ()
+    undone: tuple[Outcome, ...] = ()
     differences: tuple[str, ...] = ()
     mend: tuple[str, ...] = ()
     unproven: str | None = None  # why the state after the run could not be read

@@ -14,10 +14,10 @@ from gameday.ledger.calls import find, said
 from gameday.ledger.lease import may_undo, taken_by
 from gameday.ledger.mending import revert_command
 from gameday.ledger.restoring import mend_commands
-from gameday.runner.outcome import Undone
 
 if TYPE_CHECKING:
     from gameday.kube import Kube
+    from gameday.ledger import Outcome
 
 __all__ = ["PATIENCE_S", "UNREACHABLE", "Proof", "undo_and_prove"]
 
@@ -33,7 +33,7 @@ _SETTLE_S = 2.0
 class Proof:
     """What the runner had to undo, what still differs, and how to mend that."""
 
-    undone: tuple[Undone, ...] = ()
+    undone: tuple[Outcome, ...] = ()
     differences: tuple[str, ...] = ()
     mend: tuple[str, ...] = ()
     unproven: str | None = None
@@ -48,7 +48,7 @@ def undo_and_prove(
     out of reach is tried again for `patience_s` seconds. Where `holder` has lost the namespace to another run, that
     one's faults are left alone, and nothing is compared.
     """
-    undone: list[Undone] = []
+    undone: list[Outcome] = []
     give_up, until = time.monotonic() + patience_s, None
     while True:
         try:
@@ -56,7 +56,7 @@ def undo_and_prove(
             outcomes = revert(kube, namespace, only=may_undo(holder, other))
             if any(one.fault == LEDGER_NAME for one in outcomes):  # it cannot be read
                 raise LedgerError(outcomes[0].detail)
-            undone += [_undone(one) for one in outcomes]
+            undone += outcomes
             after = snapshot(kube, namespace) if before is not None and not other else {}
         except UNREACHABLE as problem:
             if time.monotonic() > give_up:
@@ -90,10 +90,6 @@ def _is_deleted(kube: Kube, namespace: str) -> bool:
     return found is None or found.metadata.deletion_timestamp is not None
 
 
-def _undone(one: Any) -> Undone:
-    return Undone(one.fault, one.ok, one.detail, one.mend_command)
-
-
-def _latest(undone: list[Undone]) -> list[Undone]:
+def _latest(undone: list[Outcome]) -> list[Outcome]:
     """The last word on each fault: a second try may have managed what the first could not."""
     return list({one.fault: one for one in undone}.values())

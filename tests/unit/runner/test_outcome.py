@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gameday.runner.outcome import Ending, Undone, exit_code, fold
+from gameday.ledger import Outcome
+from gameday.runner.outcome import Ending, exit_code, fold
 
 PLANNED = {"event": "fault-planned", "fault": "f1", "at": 1.0}
 IN_FORCE = {"event": "fault-in-force", "fault": "f1", "at": 2.0}
@@ -19,7 +20,7 @@ PASSED = Ending(
     status="completed",
     events=[PLANNED, IN_FORCE, UNDONE],
 )
-STUCK = Undone("f1", ok=False, detail="refused", mend_command="kubectl mend")
+STUCK = Outcome("f1", ok=False, detail="refused", mend_command="kubectl mend")
 
 
 def test_passed_stays_passed_when_everything_agrees() -> None:
@@ -37,7 +38,7 @@ def test_passed_stays_passed_when_everything_agrees() -> None:
         {"status": "interrupted"},
         {"status": None},
         {"deviated": True},
-        {"undone": (Undone("f1", ok=True, detail="undone"),)},
+        {"undone": (Outcome("f1", ok=True, detail="undone"),)},
         {"events": []},
         {"events": [PLANNED]},
         {"events": [PLANNED, IN_FORCE, {**PLANNED, "fault": "f2"}]},
