@@ -19,7 +19,7 @@ NOT_ACTIVITIES = frozenset(
         *("seeds", "session", "settings", "targets", "watcher"),
         *("crashing", "draining", "evicting", "hunting", "scaling", "terminating", "unready"),  # named in pods
         *("mailbox", "mailreading"),
-        *("fates", "wrongs"),
+        *("fates", "waiting", "wrongs"),
     }
 )
 """Modules that no experiment names as an action or a probe."""

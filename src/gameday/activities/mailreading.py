@@ -1,8 +1,7 @@
-"""What the probes on mail share: the mails that were received, and the wait for those on their way."""
+"""What the probes on mail share: the mails that were received."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.books import BooksError
@@ -13,12 +12,10 @@ if TYPE_CHECKING:
 
     from gameday.activities.mailbox import Mail
 
-__all__ = ["ALERT", "APOLOGY", "CONFIRMATION", "NEWSLETTER", "enough", "judge_mails", "settled"]
+__all__ = ["ALERT", "APOLOGY", "CONFIRMATION", "NEWSLETTER", "enough", "judge_mails"]
 
 ALERT, APOLOGY, CONFIRMATION, NEWSLETTER = "gift-alert", "apology", "order-confirmation", "newsletter"
 """What the shop's mails are made from, as their header X-Shop-Template says it."""
-
-PAUSE_S = 0.2
 
 
 def judge_mails(probe: str, measure: Callable[[View, list[Mail]], Reading]) -> dict[str, Any]:
@@ -41,19 +38,3 @@ def enough(view: View, mails: list[Mail], at_least: int, what: str, numbers: dic
     if fresh < needed:
         return Reading("undecided", f"{fresh} mails came in the window, at least {needed} needed", numbers)
     return Reading("holds", f"all {len(mails)} mails {what}", numbers)
-
-
-def settled(view: View, within_s: float, look: Callable[[], tuple[Reading, bool]]) -> Reading:
-    """Look until nothing is on its way any more; what still is, `within_s` after the window's end, is a violation.
-
-    `look` returns a reading and whether something is on its way. While the window is open nothing is waited for.
-    """
-    began = time.time()
-    while True:
-        reading, on_its_way = look()
-        if not on_its_way or not view.final or view.session.violation.is_set():
-            return reading
-        if time.time() > began + within_s:
-            reason = f"{reading.reason}, after {within_s:g} s"
-            return Reading("violated", reason, reading.numbers, span=(began, time.time()))
-        time.sleep(PAUSE_S)

@@ -39,15 +39,11 @@ class NotRunningError(RuntimeError):
 
 @dataclass(frozen=True)
 class Reading:
-    """What one measurement says. `span` bounds, in Unix seconds, what a stall would have spoilt, if timing matters.
-
-    `spoilt`: it would be a violation, were this machine not overloaded; it is undecided then.
-    """
+    """What one measurement says. `spoilt`: it would be a violation, were this machine not overloaded."""
 
     verdict: Literal["holds", "violated", "undecided"]
     reason: str
     numbers: dict[str, Any] = field(default_factory=dict)
-    span: tuple[float, float] | None = None
     spoilt: bool = False
 
 
@@ -231,8 +227,8 @@ def judge(
 ) -> dict[str, Any]:
     """Measure the present phase and keep the finding.
 
-    A violation that vanishes once the samples that overlap a stall are left out, or whose own
-    span overlaps one, was perhaps this machine's doing: it is reported as undecided.
+    A violation that vanishes once the samples that overlap a stall are left out was perhaps this machine's doing: it
+    is reported as undecided.
 
     What is not violated over the whole fault window is measured again, with `by_fault`, on each fault's own, lest a
     long fault that does no harm dilute a short one that does; a violation there counts, anything else does not. It is
@@ -257,9 +253,7 @@ def _is_stalled(reading: Reading, view: View, measure: Callable[[View], Reading]
     """Whether what this machine was busy with may have made the violation, if it is one."""
     if reading.verdict != "violated" or not view.stalls:
         return False
-    calm = measure(view.without_stalls())
-    span = calm.span or reading.span
-    return calm.verdict != "violated" or (span is not None and any(stall.touches(*span) for stall in view.stalls))
+    return measure(view.without_stalls()).verdict != "violated"
 
 
 def _worst_of_own(view: View, session: Session, measure: Callable[[View], Reading]) -> tuple[Reading, bool] | None:

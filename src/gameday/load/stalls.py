@@ -65,21 +65,24 @@ class Heartbeat:
             self._thread.join(timeout=2)
 
     def note(self, start: float, end: float, seen_by: str) -> None:
-        """Record a stall; called by the heartbeat and by shoppers that were sent late."""
+        """Record a stall; called by the heartbeat and by shoppers that were sent late, maybe of an earlier one."""
         with self._lock:
-            last = self._stalls[-1] if self._stalls else None
-            if last is not None and start <= last.end + 2 * BEAT_S:
-                if last.start <= start and end <= last.end:
-                    return
-                self._stalls[-1] = Stall(min(start, last.start), max(end, last.end))
-            else:
-                self._stalls.append(Stall(start, end))
+            near = [one for one in self._stalls if one.touches(start - 2 * BEAT_S, end + 2 * BEAT_S)]
+            if any(one.start <= start and end <= one.end for one in near):
+                return
+            whole = Stall(min([start, *(one.start for one in near)]), max([end, *(one.end for one in near)]))
+            apart = [one for one in self._stalls if one not in near]
+            self._stalls = sorted([*apart, whole], key=lambda one: one.start)
         evidence.record("stall", gap_s=round(end - start, 3), seen_by=seen_by, start=start, end=end)
 
     def stalls(self) -> list[Stall]:
         """The stalls seen so far."""
         with self._lock:
             return list(self._stalls)
+
+    def stalled_s(self, start: float, end: float) -> float:
+        """For how many seconds between `start` and `end` there was a stall, of those seen so far."""
+        return sum(max(min(stall.end, end) - max(stall.start, start), 0.0) for stall in self.stalls())
 
     def _beat(self) -> None:
         last, pressure = time.monotonic(), Pressure()

@@ -68,3 +68,13 @@ def test_stalls_that_overlap_are_one() -> None:
         heartbeat.note(start, end, "a test")
 
     assert heartbeat.stalls() == [Stall(5, 12)]
+
+
+def test_the_seconds_of_stalls_are_counted_once() -> None:
+    """Those between two times, however many overlap there."""
+    heartbeat = Heartbeat()
+    for start, end in [(10, 12), (20, 21), (11, 13), (30, 40)]:
+        heartbeat.note(start, end, "shoppers")
+    assert heartbeat.stalled_s(0, 9) == 0
+    assert heartbeat.stalled_s(0, 25) == 4  # 10 to 13, 20 to 21
+    assert heartbeat.stalled_s(12.5, 32) == 3.5

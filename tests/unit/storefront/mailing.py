@@ -16,6 +16,7 @@ from gameday.activities.books import Database
 from gameday.activities.mailbox import Postbox
 from gameday.activities.session import Session, View
 from gameday.load.samples import Recorder
+from gameday.load.stalls import Heartbeat
 
 from .conftest import play
 from .stage import DKIM, Process, Stage, Visitor
@@ -53,7 +54,7 @@ class Game:
     opened_at: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
-        shoppers = SimpleNamespace(recorder=self.recorder, base_url=self.stage.url("web"))
+        shoppers = SimpleNamespace(recorder=self.recorder, base_url=self.stage.url("web"), heartbeat=Heartbeat())
         postbox, database = Postbox(self.stage.url("postbox")), StageDatabase(self.stage)
         self.session = SimpleNamespace(
             shoppers=shoppers,

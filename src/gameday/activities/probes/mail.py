@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from functools import partial
 from html import unescape
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gameday.activities.books import BooksError, Gift, fetch
 from gameday.activities.mailreading import ALERT
 from gameday.activities.session import Reading, View, judge
+from gameday.activities.waiting import settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["canary_alert_arrives", "gift_alerts_are_well_formed", "no_unmatched_gift_alert"]
 
-_PAUSE_S = 0.2
 _LINKS_FOLLOWED = 3
 _BROKEN = re.compile(r"\{\{|\{%|%\}|\}\}|\bNone\b|\bundefined\b|\bUndefined\b|\bnull\b|\$\{")
 
@@ -92,21 +91,21 @@ def measure_form(view: View, mails: list[Mail], gifts: dict[str, Gift], *, at_le
 def _measure_canary(view: View, *, within_s: float, share: float) -> Reading:
     gifts = {g.id for g in view.session.shoppers.recorder.confirmed("gift", view.start, view.end)}
     needed = max(1, int(len(gifts) * share))
-    deadline = time.time() + within_s
-    while True:
+
+    def look() -> tuple[Reading, bool]:
         try:
             arrived = {m.event for m in view.session.postbox.mails(view.start) if m.template == ALERT} & gifts
         except BooksError as problem:
-            return Reading("undecided", str(problem))
+            return Reading("undecided", str(problem)), False
         numbers = {"gifts": len(gifts), "arrived": len(arrived), "needed": needed}
         if len(arrived) >= needed:
-            return Reading("holds", f"{len(arrived)} of {len(gifts)} gift alerts arrived", numbers)
-        if not gifts or not view.final or view.session.violation.is_set():
-            return Reading("undecided", f"{len(gifts)} gifts bought, {len(arrived)} alerts arrived", numbers)
-        if time.time() > deadline:
-            reason = f"{len(arrived)} of {len(gifts)} gift alerts arrived within {within_s:g} s, {needed} needed"
-            return Reading("violated", reason, numbers, span=(deadline - within_s, time.time()))
-        time.sleep(_PAUSE_S)
+            return Reading("holds", f"{len(arrived)} of {len(gifts)} gift alerts arrived", numbers), False
+        if not gifts:
+            return Reading("undecided", "no gift was bought", numbers), False
+        reason = f"{len(arrived)} of {len(gifts)} gift alerts, {needed} needed, have arrived"
+        return Reading("violated", reason, numbers), True
+
+    return settled(view, view.end, within_s, look)
 
 
 def _read(view: View, *, measure: Callable[[View, list[Mail], dict[str, Gift]], Reading]) -> Reading:

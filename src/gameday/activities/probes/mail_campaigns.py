@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gameday import evidence
-from gameday.activities.mailreading import judge_mails, settled
+from gameday.activities.mailreading import judge_mails
 from gameday.activities.proof import fault_window
 from gameday.activities.session import Reading, View
+from gameday.activities.waiting import settled
 
 if TYPE_CHECKING:
     from gameday.activities.books import Campaign
@@ -59,13 +60,13 @@ def measure_campaigns(view: View, mails: list[Mail], *, within_s: float, at_leas
         if open_:
             one = open_[0]
             reason = f"campaign {one.template} has reached {len(reached[one.id])} of {one.recipients} people"
-            return Reading("undecided", reason, numbers), True
+            return Reading("violated", reason, numbers), True
         if not view.baseline_phase and len(since) < at_least:
             reason = f"{len(since)} campaigns were made in the window, at least {at_least} needed"
             return Reading("undecided", reason, numbers), False
         return Reading("holds", f"{len(known)} campaigns, each sent as it was approved", numbers), False
 
-    return settled(view, within_s, look)
+    return settled(view, view.end, within_s, look)
 
 
 def _wrong(campaign: Campaign, people: int) -> str:

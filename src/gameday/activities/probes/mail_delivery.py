@@ -6,8 +6,9 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gameday.activities.mailreading import CONFIRMATION, enough, judge_mails, settled
+from gameday.activities.mailreading import CONFIRMATION, enough, judge_mails
 from gameday.activities.session import Reading, View
+from gameday.activities.waiting import settled
 
 if TYPE_CHECKING:
     from gameday.activities.mailbox import Mail
@@ -69,12 +70,12 @@ def measure_confirmations(view: View, mails: list[Mail], *, within_s: float, at_
             reason = f"{len(twice)} orders were confirmed more than once, e.g. {twice[0]}"
             return Reading("violated", reason, numbers), False
         if late:
-            return Reading("undecided", f"{len(late)} of {len(promised)} orders have no confirmation", numbers), True
+            return Reading("violated", f"{len(late)} of {len(promised)} orders have no confirmation", numbers), True
         if fresh < needed:
             return Reading("undecided", f"{fresh} orders in the window, at least {needed} needed", numbers), False
         return Reading("holds", f"each of {len(promised)} orders was confirmed once", numbers), False
 
-    return settled(view, within_s, look)
+    return settled(view, view.end, within_s, look)
 
 
 def measure_agreement(view: View, mails: list[Mail], *, within_s: float, at_least: int) -> Reading:
@@ -94,10 +95,10 @@ def measure_agreement(view: View, mails: list[Mail], *, within_s: float, at_leas
             return Reading("violated", f"the sink has {surplus} mails more than its sender was told", numbers), False
         if missing or surplus:
             reason = f"{len(missing)} mails that the sender calls accepted are not at the sink, {surplus} only there"
-            return Reading("undecided", reason, numbers), True
+            return Reading("violated", reason, numbers), True
         return enough(view, received, at_least, "are in both books", numbers), False
 
-    return settled(view, within_s, look)
+    return settled(view, view.end, within_s, look)
 
 
 def _keys(mails: list[Mail]) -> Counter[Key]:

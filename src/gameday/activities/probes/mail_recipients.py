@@ -6,8 +6,9 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gameday.activities.mailreading import ALERT, APOLOGY, NEWSLETTER, enough, judge_mails, settled
+from gameday.activities.mailreading import ALERT, APOLOGY, NEWSLETTER, enough, judge_mails
 from gameday.activities.session import Reading, View
+from gameday.activities.waiting import settled
 
 if TYPE_CHECKING:
     from gameday.activities.mailbox import Mail
@@ -151,7 +152,7 @@ def measure_apologies(view: View, mails: list[Mail], *, within_s: float) -> Read
             return Reading("undecided", "nobody was wronged, so nobody was owed an apology", numbers), False
         if late := wronged - got.keys():
             reason = f"{len(late)} of {len(wronged)} people who were wronged have no apology"
-            return Reading("undecided", reason, numbers), True
+            return Reading("violated", reason, numbers), True
         return Reading("holds", f"each of {len(wronged)} people who were wronged has one apology", numbers), False
 
-    return settled(view, within_s, look)
+    return settled(view, view.end, within_s, look)

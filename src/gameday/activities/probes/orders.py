@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.books import BooksError, fetch
 from gameday.activities.session import Reading, View, judge
+from gameday.activities.waiting import settled
 from gameday.load.client import Answer
 from gameday.stats import judge_rate, judge_so_far
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["carts_survive", "no_confirmed_order_lost", "orders_come_back", "orders_go_on"]
 
 _BASELINE_ORDERS = 3
-_PAUSE_S = 0.2
 
 
 def orders_go_on(share_of_baseline: float = 0.8) -> dict[str, Any]:
@@ -142,23 +141,20 @@ def measure_confirmed(view: View, *, within_s: float, at_least: int) -> Reading:
 def _mails(view: View, promised: list[Confirmed], within_s: float, numbers: dict[str, Any]) -> Reading:
     """Each confirmed order's buyer has an address of their own: count the mails to each."""
     wanted = {order.owner for order in promised}
-    began = time.time()
-    deadline = max([order.at for order in promised], default=began) + within_s
-    while True:
+    last = max([order.at for order in promised], default=view.end)
+
+    def look() -> tuple[Reading, bool]:
         counts = Counter(to for to, _ in view.session.postbox.recipients() if to in wanted)
         twice = [to for to, count in counts.items() if count > 1]
         if twice:
-            return Reading("violated", f"{len(twice)} buyers got several confirmations, e.g. {twice[0]}", numbers)
-        late = wanted - counts.keys()
-        if not late:
-            return Reading("holds", f"{len(promised)} confirmed orders, each there, each with one mail", numbers)
-        if not view.final or view.session.violation.is_set():  # nothing to wait for, or nothing left to prove
-            return Reading("undecided", f"{len(late)} confirmations are on their way", numbers)
-        if time.time() > deadline:
-            numbers["unmailed"] = sorted(late)[:10]
-            reason = f"{len(late)} of {len(promised)} buyers got no confirmation within {within_s:g} s"
-            return Reading("violated", reason, numbers, span=(deadline - within_s, time.time()))
-        time.sleep(_PAUSE_S)
+            reason = f"{len(twice)} buyers got several confirmations, e.g. {twice[0]}"
+            return Reading("violated", reason, numbers), False
+        if late := wanted - counts.keys():
+            reason = f"{len(late)} of {len(promised)} buyers have no confirmation"
+            return Reading("violated", reason, {**numbers, "unmailed": sorted(late)[:10]}), True
+        return Reading("holds", f"{len(promised)} confirmed orders, each there, each with one mail", numbers), False
+
+    return settled(view, last, within_s, look)
 
 
 def measure_carts(view: View, *, at_least: int) -> Reading:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gameday.activities.probes.error_pages import measure_aspect
 from gameday.activities.session import Reading, View, judge
+from gameday.activities.waiting import settled
 from gameday.kube import ApiException, one_line
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["error_request_id_is_traceable"]
 
-_PAUSE_S = 0.3
 _MARGIN_S = 5
 
 
@@ -38,22 +38,20 @@ def measure_ids(view: View, *, at_least: int, label_selector: str, within_s: flo
         return reading
     ids = {s.request_id for s in view.pages() if s.failed and s.request_id}
     kube, namespace = view.session.kube, view.session.namespace
-    began = time.time()
-    deadline = began + within_s
-    while True:
+
+    def look() -> tuple[Reading, bool]:
         try:
             log, lost = _logs(kube, namespace, label_selector, int(time.time() - view.start) + _MARGIN_S)
         except ApiException as problem:
-            return Reading("undecided", f"the log cannot be read: {one_line(problem)}", reading.numbers)
+            return Reading("undecided", f"the log cannot be read: {one_line(problem)}", reading.numbers), False
         missing = [ident for ident in ids if ident not in log]
         numbers = {**reading.numbers, "ids": len(ids), "missing": len(missing)}
         if not missing:
-            return Reading("holds", f"the ids of all {len(ids)} failed page views are in the log", numbers)
-        if time.time() > deadline:
-            said = f"{len(missing)} of {len(ids)} ids are not in the log of {label_selector}, e.g. {missing[0]}"
-            verdict = "undecided" if lost else "violated"
-            return Reading(verdict, said, numbers, span=(began, time.time()))  # type: ignore[arg-type]
-        time.sleep(_PAUSE_S)
+            return Reading("holds", f"the ids of all {len(ids)} failed page views are in the log", numbers), False
+        said = f"{len(missing)} of {len(ids)} ids, e.g. {missing[0]}, are not in the log of {label_selector}"
+        return Reading("undecided" if lost else "violated", said, numbers), True
+
+    return settled(view, view.end, within_s, look)
 
 
 def _logs(kube: Kube, namespace: str, label_selector: str, since_s: int) -> tuple[str, bool]:

@@ -1,0 +1,46 @@
+"""The wait of probes for what is still on its way: a mail, a line of a log.
+
+What was not there in time is a violation, and must not be this machine's doing. So the time while it, or the way to
+the cluster, stalled does not count, and what counts is a look that began after all the time was over.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gameday.activities.session import Reading, View
+
+__all__ = ["settled"]
+
+PAUSE_S = 0.2
+
+PATIENCE = 3
+"""A wait ends after so many times its seconds, however much of it was a stall."""
+
+
+def settled(view: View, since: float, within_s: float, look: Callable[[], tuple[Reading, bool]]) -> Reading:
+    """Look until nothing is on its way any more, or `within_s` calm seconds have gone by since `since` (Unix seconds).
+
+    `look` returns what it would be if nothing more came, and whether something is on its way. While the window is
+    open, or when a violation elsewhere has ended it, nothing is waited for: what is on its way is undecided.
+    """
+    while True:
+        now = time.time()
+        calm_s = now - since - view.session.shoppers.heartbeat.stalled_s(since, now)
+        reading, on_its_way = look()
+        if not on_its_way:
+            return reading
+        if not view.final or view.session.violation.is_set():
+            return replace(reading, verdict="undecided")
+        if calm_s > within_s:
+            return replace(reading, reason=f"{reading.reason} after {within_s:g} s")
+        if now - since > PATIENCE * within_s:
+            waited_s = now - since
+            away = f"this machine, or the way to the cluster, stalled for {waited_s - calm_s:.0f} of {waited_s:.0f} s"
+            return replace(reading, verdict="undecided", reason=f"{reading.reason}; {away}")
+        time.sleep(PAUSE_S)
