@@ -13,14 +13,16 @@ from gameday.activities.guard import NotAllowedError, check_context, check_names
 from gameday.activities.seeds import SeedError
 from gameday.kube import ApiException, ClusterUnreachableError, connect_from_environment
 from gameday.ledger import Entry, EntryError, LedgerError, Operation, new_fault_id, pending
-from gameday.ledger.calls import CONNECTION_ERRORS, said
+from gameday.ledger.calls import CONNECTION_ERRORS, OvertakenError, said
 from gameday.ledger.exchange import ExchangeError
 from gameday.ledger.lease import holder_now, holder_of_this_run
+from gameday.ledger.onsets import carry_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from gameday.kube import Kube
+    from gameday.ledger.objects import Field
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -85,6 +87,7 @@ class Fault:
         self.kind = kind
         self.id = fault_id or new_fault_id(kind)
         self._target: dict[str, Any] = {}
+        self._undo: list[Operation] = []
 
     def plan(
         self,
@@ -99,7 +102,7 @@ class Fault:
 
         `proof` goes into the entry: what is needed later to show that the fault reached traffic.
         """
-        self._target = {**target, "namespace": self.namespace}
+        self._target, self._undo = {**target, "namespace": self.namespace}, undo
         holder = holder_of_this_run()
         if holder and (now := holder_now(self.kube, self.namespace)[0]) != holder:
             raise ActivityFailed(
@@ -110,6 +113,25 @@ class Fault:
         pending.plan(self.kube, self.namespace, entry)
         _acting.set(self.id)
         evidence.record("fault-planned", fault=self.id, kind=self.kind, target=self._target, matched=matched)
+
+    def carry_out(self, *changes: tuple[Field, Any], done: Collection[Operation] = ()) -> None:
+        """Make the changes that are planned, by a patch each, one after the other.
+
+        When somebody else has come between, ActivityFailed: then the undo of those that were not made leaves the
+        ledger, and when none was, all of it but what is `done`, which has something to undo already.
+        """
+        never = [operation for operation, _ in changes]
+        for operation, body in changes:
+            try:
+                carry_out(self.kube, self.namespace, operation, body)
+            except OvertakenError as problem:
+                if not problem.sure:
+                    never.remove(operation)
+                none_made = len(never) == len(changes)
+                self.withdraw([one for one in self._undo if one not in done] if none_made else never)
+                next_ = "run again, or pause what else sets it (an autoscaler, a GitOps controller)"
+                raise ActivityFailed(f"{self.kind} {problem}; {next_}") from problem
+            never.remove(operation)
 
     def withdraw(self, undo: Collection[Operation]) -> None:
         """Take out of the ledger what has nothing to undo: the server refused what it would, or was never asked."""

@@ -13,9 +13,8 @@ from gameday.activities import wrongs
 from gameday.activities.fates import Fate, fates, pods_of, shows, told
 from gameday.activities.fault import EXPECTED, Fault, activity, attack
 from gameday.activities.guard import NotAllowedError, select_pods
-from gameday.kube import ApiException
 from gameday.ledger import DeleteFaultSets, Entry, SetContainer, containers, new_fault_id, objects
-from gameday.ledger.calls import REFUSED, find, persist, said, wait_until
+from gameday.ledger.calls import find, persist, said, wait_until
 from gameday.ledger.decisions import selector_text
 
 if TYPE_CHECKING:
@@ -187,7 +186,8 @@ def _break(
         matched=len(pods),
         ttl_s=timeout_s + _TTL_S,
     )
-    generation = _act(kube, namespace, body, change)
+    fault.carry_out((change, containers.onset(body, change)))
+    generation = persist(kube.apps.read_namespaced_deployment, name, namespace).metadata.generation
     met: list[Fate] = []
 
     def is_met() -> bool:
@@ -246,21 +246,6 @@ def _as_kept(kube: Kube, namespace: str, body: dict[str, Any], change: SetContai
     if change.old == change.fault:
         raise NotAllowedError(f"{where}: is {objects.brief(change.old)} already; it would change nothing")
     return change
-
-
-def _act(kube: Kube, namespace: str, body: dict[str, Any], change: SetContainer) -> int:
-    """Change the template; returns the generation of the Deployment that has the change."""
-    try:
-        answer = persist(
-            kube.apps.patch_namespaced_deployment, change.deployment, namespace, containers.onset(body, change),
-            _preload_content=False,
-        )  # fmt: skip
-        return int(json.loads(answer.data)["metadata"]["generation"])
-    except ApiException as problem:
-        found = objects.raw(kube.apps.read_namespaced_deployment, change.deployment, namespace)
-        if problem.status != REFUSED or found is None or not objects.label_left(found, change):
-            raise
-        return int(found.body["metadata"]["generation"])  # it had come through, and was sent again
 
 
 def _met(kube: Kube, namespace: str, change: SetContainer, generation: int) -> list[Fate]:

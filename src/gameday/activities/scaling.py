@@ -18,8 +18,8 @@ from gameday.activities.targets import (
     staying,
 )
 from gameday.ledger import SetReplicas
-from gameday.ledger.calls import OvertakenError, wait_until
-from gameday.ledger.onsets import scale as set_count
+from gameday.ledger.calls import wait_until
+from gameday.ledger.onsets import onset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,9 +102,6 @@ def scale(
     return proof
 
 
-_NEXT = "run again, or pause what else sets it (an autoscaler, a GitOps controller)"
-
-
 class Scaling:
     """The Deployments to scale, what they were, and their pods. Raises NotAllowedError when there is nothing to do."""
 
@@ -142,12 +139,7 @@ class Scaling:
             matched=len(self.pods) or 1,
             ttl_s=ttl_s,
         )
-        for at, operation in enumerate(undo):
-            try:
-                set_count(self.kube, self._namespace, operation)
-            except OvertakenError as problem:
-                self.fault.withdraw(undo[at if problem.sure else at + 1 :])  # those before it are set, and undone
-                raise ActivityFailed(f"{self.fault.kind} {problem}; {_NEXT}") from problem
+        self.fault.carry_out(*((operation, onset(operation)) for operation in undo))
 
 
 def _uids(pods: Iterable[Any]) -> set[str]:

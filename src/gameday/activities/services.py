@@ -11,10 +11,10 @@ from chaoslib.exceptions import ActivityFailed
 from gameday.activities.fault import Fault, activity, attack
 from gameday.activities.guard import NotAllowedError, select_pods
 from gameday.activities.targets import is_ready, ready_endpoints
-from gameday.kube import ApiException
-from gameday.ledger import SetSelector, SetServicePorts, containers, objects
-from gameday.ledger.calls import REFUSED, find, persist, wait_until
+from gameday.ledger import SetSelector, SetServicePorts, objects
+from gameday.ledger.calls import find, persist, wait_until
 from gameday.ledger.decisions import selector_text
+from gameday.ledger.onsets import onset
 from gameday.ledger.proxies import PROXY_LABEL
 
 if TYPE_CHECKING:
@@ -49,16 +49,11 @@ def wrong_selector(namespace: str, service: str, selector: dict[str, str], timeo
             f"service {namespace}/{service}: the selector {objects.brief(selector)} leads where it leads now, or is "
             "empty; it would change nothing"
         )
-    patch: list[dict[str, Any]] = [
-        {"op": "test", "path": "/metadata/uid", "value": change.uid},
-        {"op": "test", "path": "/spec/selector", "value": change.old},
-        {"op": "replace", "path": "/spec/selector", "value": change.fault},
-    ]
 
     def arrived(now: Ends) -> bool:
         return now != before and _addresses(now) == _ready(kube, namespace, selector)
 
-    return _mislead(kube, Fault(kube, namespace, SELECTOR), change, patch, (before, arrived, timeout_s))
+    return _mislead(kube, Fault(kube, namespace, SELECTOR), change, (before, arrived, timeout_s))
 
 
 @activity(PORT)
@@ -91,7 +86,7 @@ def wrong_port(
         return not now & before
 
     fault = Fault(kube, namespace, PORT)
-    return _mislead(kube, fault, change, containers.ports_onset(change), (before, arrived, timeout_s), name)
+    return _mislead(kube, fault, change, (before, arrived, timeout_s), name)
 
 
 def _fit(kube: Kube, namespace: str, service: str) -> dict[str, Any]:
@@ -137,14 +132,14 @@ def _mislead(
     kube: Kube,
     fault: Fault,
     change: SetSelector | SetServicePorts,
-    patch: list[dict[str, Any]],
     seen: tuple[Ends, Callable[[Ends], bool], float],
     port: str | None = None,
 ) -> dict[str, Any]:
-    """Try the patch without effect, plan the fault, patch, and wait until the endpoints have followed."""
+    """Try the change without effect, plan the fault, change, and wait until the endpoints have followed."""
     namespace, service, (before, arrived, timeout_s) = fault.namespace, change.service, seen
-    call = kube.core.patch_namespaced_service
-    tried = persist(call, service, namespace, patch, dry_run="All", _preload_content=False)
+    tried = persist(
+        kube.core.patch_namespaced_service, service, namespace, onset(change), dry_run="All", _preload_content=False
+    )
     field = "selector" if isinstance(change, SetSelector) else "ports"
     change = replace(change, fault=json.loads(tried.data)["spec"][field])  # as the server would keep it
     fault.plan(
@@ -154,12 +149,7 @@ def _mislead(
         ttl_s=timeout_s + _TTL_S,
         proof={"port": port, "ports_before": sorted({number for _, number in before})},
     )
-    try:
-        persist(call, service, namespace, patch)
-    except ApiException as problem:
-        found = objects.read(kube, namespace, change)
-        if problem.status != REFUSED or found is None or objects.value(found, change) != change.fault:
-            raise  # else it had come through, and was sent again
+    fault.carry_out((change, onset(change)))
     if not wait_until(lambda: arrived(_now(kube, namespace, service, port)), timeout_s):
         raise ActivityFailed(
             f"{objects.label(namespace, change)}: the endpoints have not followed after {timeout_s:g} s; see kubectl "

@@ -15,7 +15,7 @@ from gameday.activities.guard import NotAllowedError
 from gameday.activities.targets import ready_endpoints
 from gameday.kube import ApiException
 from gameday.ledger import ClearAnnotation, Entry, SetConfig
-from gameday.ledger.calls import find, persist, said, wait_until
+from gameday.ledger.calls import find, said, wait_until
 from gameday.ledger.exchange import ExchangeError, exchange
 from gameday.ledger.refresh import look_again
 
@@ -60,10 +60,11 @@ def misconfigure(
     before = states(kube, namespace, reported_by)
     fault = Fault(kube, namespace, MISCONFIGURED)
     uid = found.metadata.uid
+    change = SetConfig(config_map, uid, {key: old_data[key]}, {key: new})
     fault.plan(
         {"kind": "ConfigMap", "name": config_map, "uid": uid, "key": key},
         [
-            SetConfig(config_map, uid, {key: old_data[key]}, {key: new}),
+            change,
             ClearAnnotation(ClearAnnotation.prefix + fault.id),
         ],
         matched=len(before),
@@ -71,7 +72,7 @@ def misconfigure(
         proof={"reported_by": reported_by, "config_sha256": sha, "events_before": sum(events(s, sha) for s in before)},
     )
     version = {"uid": uid, "resourceVersion": found.metadata.resource_version}
-    persist(kube.core.patch_namespaced_config_map, config_map, namespace, {"metadata": version, "data": {key: new}})
+    fault.carry_out((change, {"metadata": version, "data": {key: new}}))
     if not _await_loaded(fault, config_map, lambda: reports(kube, namespace, reported_by, sha), timeout_s):
         raise ActivityFailed(
             f"configmap {namespace}/{config_map}: not every pod behind {reported_by['service']} reports the changed "

@@ -17,6 +17,7 @@ from gameday.ledger import ClearLabel, Entry, SetSelector
 from gameday.ledger.calls import find, persist, wait_until
 from gameday.ledger.marks import put
 from gameday.ledger.objects import leads_to_all
+from gameday.ledger.onsets import onset
 from gameday.ledger.refresh import SEEN_S
 
 if TYPE_CHECKING:
@@ -65,31 +66,24 @@ def make_unready(
     key = ClearLabel.prefix + fault.id
     selectors = {s.metadata.name: dict(s.spec.selector) for s in services}
     uids = {pod.metadata.name: pod.metadata.uid for pod in chosen}
+    changes = [
+        SetSelector(s.metadata.name, s.metadata.uid, old, {**old, key: _VALUE})
+        for s, old in zip(services, selectors.values(), strict=True)
+    ]
+    label = ClearLabel(key)
     fault.plan(
         {"kind": "Pod", "name": ",".join(sorted(uids)), "uid": uids},
-        [
-            *(SetSelector(s.metadata.name, s.metadata.uid, old, {**old, key: _VALUE})
-              for s, old in zip(services, selectors.values(), strict=True)),
-            ClearLabel(key),
-        ],
+        [*changes, label],
         matched=len(pods),
         ttl_s=ttl_s,
         proof={"services": selectors},
-    )  # fmt: skip
-    _act(fault, services, others, key)
-    return _prove(fault, uids, sorted(selectors), len(others), timeout_s)
-
-
-def _act(fault: Fault, services: Iterable[Any], others: list[Any], key: str) -> None:
-    """Label the others, then have the Services ask for the label: they lead to pods at every moment."""
-    kube, namespace = fault.kube, fault.namespace
+    )
+    # The others are labelled first: the Services lead to pods at every moment.
     put(kube, namespace, others, "labels", key, _VALUE)
     if others:
         time.sleep(SEEN_S)  # whoever keeps the endpoints hears of pods and of Services by two ways
-    for service in services:
-        version = {"uid": service.metadata.uid, "resourceVersion": service.metadata.resource_version}
-        body = {"metadata": version, "spec": {"selector": {key: _VALUE}}}
-        persist(kube.core.patch_namespaced_service, service.metadata.name, namespace, body)
+    fault.carry_out(*((change, onset(change)) for change in changes), done=[label])
+    return _prove(fault, uids, sorted(selectors), len(others), timeout_s)
 
 
 def _prove(fault: Fault, uids: Mapping[str, str], services: list[str], others: int, timeout_s: float) -> dict[str, Any]:

@@ -100,14 +100,6 @@ def ports_undoing(change: SetServicePorts) -> Patch:
     return _swap("/spec/ports", change.fault, change.old)
 
 
-def ports_onset(change: SetServicePorts) -> Patch:
-    """The patch that gives a Service the fault's ports, if it is the one that was read and has the old ones."""
-    return [
-        {"op": "test", "path": "/metadata/uid", "value": change.uid},
-        *_swap("/spec/ports", change.old, change.fault),
-    ]
-
-
 def strategic(change: SetContainer) -> Object:
     """The strategic merge patch that puts the old value back by names alone, as a person may type it."""
     old: Any = change.old

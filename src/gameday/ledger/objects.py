@@ -12,6 +12,8 @@ from gameday.ledger.decisions import selector_change, selector_text
 from gameday.ledger.entries import DeleteMade, SetConfig, SetContainer, SetReplicas, SetSelector, SetServicePorts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gameday.kube import Kube
 
 Field = SetReplicas | SetSelector | SetConfig | SetServicePorts | SetContainer
@@ -85,34 +87,31 @@ def value(found: Any, operation: Field) -> Any:
             return containers.value_of(found.body, operation.container, operation.field, operation.variable)
 
 
-def patch(kube: Kube, namespace: str, operation: Field, found: Any) -> tuple[Any, str, str, Any]:
-    """The call, name, namespace and body that put the field back, provided the object is still as found."""
+def patching(kube: Kube, operation: Field) -> tuple[Callable[..., Any], str]:
+    """The call that patches the object, and the object's name."""
+    match operation:
+        case SetReplicas() | SetContainer():
+            return kube.apps.patch_namespaced_deployment, operation.deployment
+        case SetSelector() | SetServicePorts():
+            return kube.core.patch_namespaced_service, operation.service
+        case SetConfig():
+            return kube.core.patch_namespaced_config_map, operation.config_map
+
+
+def undoing(operation: Field, found: Any) -> Any:
+    """The body of the patch that puts the field back, provided the object is still as found."""
     match operation:
         case SetServicePorts():
-            ports = containers.ports_undoing(operation)
-            return kube.core.patch_namespaced_service, operation.service, namespace, ports
+            return containers.ports_undoing(operation)
         case SetContainer():
-            changes = containers.undoing(found.body, operation)
-            return kube.apps.patch_namespaced_deployment, operation.deployment, namespace, changes
-        case _:
-            return _merge_patch(kube, namespace, operation, found)
-
-
-def _merge_patch(
-    kube: Kube, namespace: str, operation: SetReplicas | SetSelector | SetConfig, found: Any
-) -> tuple[Any, str, str, Any]:
-    version = {"resourceVersion": found.metadata.resource_version}
-    match operation:
+            return containers.undoing(found.body, operation)
         case SetReplicas():
             body: dict[str, Any] = {"spec": {"replicas": operation.old}}
-            call, name = kube.apps.patch_namespaced_deployment, operation.deployment
         case SetSelector():
             body = {"spec": {"selector": selector_change(dict(found.spec.selector or {}), operation.old)}}
-            call, name = kube.core.patch_namespaced_service, operation.service
         case SetConfig():
             body = {"data": operation.old}
-            call, name = kube.core.patch_namespaced_config_map, operation.config_map
-    return call, name, namespace, {"metadata": version, **body}
+    return {"metadata": {"resourceVersion": found.metadata.resource_version}, **body}
 
 
 def leads_to(kube: Kube, namespace: str, service: str, selector: dict[str, str]) -> bool:

@@ -2,47 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gameday.kube import ApiException
 from gameday.ledger import objects
 from gameday.ledger.calls import CONNECTION_ERRORS, OvertakenError, change, said
+from gameday.ledger.entries import SetReplicas, SetSelector, SetServicePorts
 
 if TYPE_CHECKING:
     from gameday.kube import Kube
-    from gameday.ledger.entries import SetReplicas
 
 
-def scale(kube: Kube, namespace: str, operation: SetReplicas) -> None:
-    """Set the fault's count in that very Deployment, if it still has the old one.
+def carry_out(kube: Kube, namespace: str, operation: objects.Field, body: Any) -> None:
+    """Give that very object the fault's value by a patch that says what must still be so.
 
-    Raises OvertakenError when it has not, ApiException.
+    Raises OvertakenError when that is not so any more, ApiException.
     """
-    patch = [
-        {"op": "test", "path": "/metadata/uid", "value": operation.uid},
-        {"op": "test", "path": "/spec/replicas", "value": operation.old},
-        {"op": "replace", "path": "/spec/replicas", "value": operation.fault},
-    ]
-    answer = change(kube.apps.patch_namespaced_deployment, operation.deployment, namespace, patch)
+    call, name = objects.patching(kube, operation)
+    answer = change(call, name, namespace, body)
     if answer.how == "made":
         return
-    current, seen = _now(kube, namespace, operation)
-    if answer.how == "unclear" and current == operation.fault:
+    try:
+        found = objects.read(kube, namespace, operation)
+        same = found is not None and found.metadata.uid == operation.uid
+        current = objects.value(found, operation) if same else None
+        seen = f"is {objects.brief(current)}" if same else "was deleted or replaced by somebody else"
+    except (ApiException, *CONNECTION_ERRORS) as problem:
+        found, same, current, seen = None, False, None, f"cannot be read ({said(problem)})"
+    if answer.how == "unclear" and same and (current == operation.fault or objects.label_left(found, operation)):
         return  # it had come through, and was sent again
-    why = f" ({answer.why})" if current == operation.old else ""  # changed back, or refused for something else
+    why = f" ({answer.why})" if same and current == operation.old else ""  # changed back, or refused for something else
     raise OvertakenError(
-        f"{objects.label(namespace, operation)}: {seen}, expected {operation.old} as read before, so it was not set to "
-        f"{operation.fault}{why}",
+        f"{objects.label(namespace, operation)}: {seen}, expected {objects.brief(operation.old)} as read before, so it "
+        f"was not set to {objects.brief(operation.fault)}{why}",
         sure=answer.how == "refused",
     )
 
 
-def _now(kube: Kube, namespace: str, operation: SetReplicas) -> tuple[int | None, str]:
-    """The present count, None when it cannot be told, and what was seen in words."""
-    try:
-        found = objects.read(kube, namespace, operation)
-    except (ApiException, *CONNECTION_ERRORS) as problem:
-        return None, f"cannot be read ({said(problem)})"
-    if found is None or found.metadata.uid != operation.uid:
-        return None, "was deleted or replaced by somebody else"
-    return found.spec.replicas, f"is {found.spec.replicas}"
+def onset(operation: SetReplicas | SetSelector | SetServicePorts) -> list[dict[str, Any]]:
+    """The JSON patch that makes the fault's value of the old one, if it is the object that was read and has that."""
+    match operation:
+        case SetReplicas():
+            path = "/spec/replicas"
+        case SetSelector():
+            path = "/spec/selector"
+        case SetServicePorts():
+            path = "/spec/ports"
+    return [
+        {"op": "test", "path": "/metadata/uid", "value": operation.uid},
+        {"op": "test", "path": path, "value": operation.old},
+        {"op": "replace", "path": path, "value": operation.fault},
+    ]

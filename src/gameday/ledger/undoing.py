@@ -175,7 +175,8 @@ def _settle(kube: Kube, namespace: str, operation: objects.Field) -> str:
                 f"before it was {objects.brief(operation.old)}: somebody else changed it, so it was left alone"
             )
         try:
-            persist(*objects.patch(kube, namespace, operation, found))
+            call, of = objects.patching(kube, operation)
+            persist(call, of, namespace, objects.undoing(operation, found))
         except ApiException as problem:
             if problem.status not in (CONFLICT, REFUSED):
                 raise

@@ -8,7 +8,8 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 
 from gameday import evidence
-from gameday.activities import guard, pods, scaling
+from gameday.activities import fault as faults
+from gameday.activities import guard, pods
 from gameday.activities.caps import Caps
 from gameday.activities.fault import Fault
 from gameday.ledger import Ledger, pending, revert
@@ -95,11 +96,11 @@ def test_an_entry_that_cannot_be_taken_back_is_told(kube: Kube, monkeypatch: pyt
 def test_one_that_may_have_been_scaled_stays_on_record(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer was lost, and then somebody else set it: the undo has to look; the one after it was never asked for."""
 
-    def in_doubt(_kube: Kube, _namespace: str, operation: SetReplicas) -> None:
+    def in_doubt(_kube: Kube, _namespace: str, operation: SetReplicas, _body: Any) -> None:
         if operation.deployment == "members":
             raise OvertakenError("in doubt", sure=False)
 
-    monkeypatch.setattr(scaling, "set_count", in_doubt)
+    monkeypatch.setattr(faults, "carry_out", in_doubt)
     with pytest.raises(ActivityFailed, match="in doubt"):
         pods.scale("shop", "tier=backend", 4)
     (entry,) = Ledger(kube, "shop").entries()

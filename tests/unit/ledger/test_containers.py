@@ -10,6 +10,7 @@ import pytest
 
 from gameday.cluster import patches
 from gameday.ledger import SetContainer, SetServicePorts, containers
+from gameday.ledger.onsets import onset
 
 CONTAINER: dict[str, Any] = {
     "name": "web",
@@ -116,7 +117,7 @@ def test_a_service_gets_its_ports_back() -> None:
     """The whole list, provided that it is still the fault's."""
     change = SetServicePorts("web", "u", [{"port": 80, "targetPort": "http"}], [{"port": 80, "targetPort": 9}])
     before = {"metadata": {"uid": "u"}, "spec": {"ports": change.old}}
-    during = patches.apply_operations(copy.deepcopy(before), containers.ports_onset(change))
+    during = patches.apply_operations(copy.deepcopy(before), onset(change))
     assert during["spec"]["ports"] == change.fault
     assert patches.apply_operations(copy.deepcopy(during), containers.ports_undoing(change)) == before
     with pytest.raises(patches.PatchError):

@@ -9,7 +9,7 @@ import pytest
 from gameday.kube import ApiException
 from gameday.ledger import Entry, Ledger, NoUndo, SetReplicas
 from gameday.ledger.calls import OvertakenError, change
-from gameday.ledger.onsets import scale
+from gameday.ledger.onsets import carry_out, onset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,11 @@ def web(kube: Kube) -> SetReplicas:
     spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
     made = kube.apps.create_namespaced_deployment("shop", {"metadata": {"name": "web"}, "spec": spec})
     return SetReplicas("web", made.metadata.uid, 2, 0)
+
+
+def scale(kube: Kube, namespace: str, operation: SetReplicas) -> None:
+    """Set the count, as the faults do it."""
+    carry_out(kube, namespace, operation, onset(operation))
 
 
 def count(kube: Kube) -> Any:
