@@ -62,9 +62,9 @@ def runs_of_turn(turn: int) -> dict[str, str]:
     return {run: violates for run, violates in everything.items() if run.partition("--")[2] in names}
 
 
-def game_day(weaknesses: list[str], seed: int) -> tuple[int, float, dict[str, dict[str, Any]]]:
-    """Run one; return its exit code, its seconds, and what each journal says of gameday."""
-    options = [word for name in weaknesses for word in ("--weakness", name)]
+def game_day(weaknesses: list[str], seed: int, *more: str) -> tuple[int, float, dict[str, dict[str, Any]]]:
+    """Run one, with `more` options; return its exit code, its seconds, and what each journal says of gameday."""
+    options = [*(word for name in weaknesses for word in ("--weakness", name)), *more]
     with tempfile.TemporaryDirectory(prefix="gameday-noise-") as folder:
         began = time.monotonic()
         done = subprocess.run(
