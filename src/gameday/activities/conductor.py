@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Conductor"]
 
+_PAUSE_S = 0.05
 _LOST = "this run was not heard of for a while, and lost its namespace to another"
 
 
@@ -168,7 +169,8 @@ class Conductor:
     def _measure_baseline(session: Session, settings: Settings) -> None:
         session.enter("baseline")
         began = time.time()
-        time.sleep(settings.baseline_s)
+        while not session.shoppers.heartbeat.is_over(began, settings.baseline_s):
+            time.sleep(_PAUSE_S)
         ended = time.time()
         session.shoppers.settle(ended)
         session.baseline_window = (began, ended)

@@ -32,7 +32,7 @@ Recovery = tuple[bool | None, str, float]
 
 
 def wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
-    """Whether requests are fine again, and the promises of before kept, within the bound.
+    """Whether requests are fine again, and the promises of before kept, within the bound, in calm seconds.
 
     None when there is no point in asking, and when this machine stalled while the shop ought to have recovered.
     """
@@ -46,7 +46,7 @@ def wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
     recorder, plan = session.shoppers.recorder, session.shoppers.plan
     baseline = recorder.samples(*(session.baseline_window or (began, began)))
     progress = Progress(tuple(baseline), began, min(10.0, plan.rate_per_s * _CALM_S / 2))
-    while time.time() - began < bound_s:
+    while not run.heartbeat.is_over(began, bound_s):
         until = session.shoppers.known_until()
         progress.look(until, recorder.samples(began, until), lambda: _unkept(session, until=began))
         if progress.calm and (not progress.unseen or not session.shoppers.running):

@@ -49,7 +49,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class View:
-    """What a probe may look at: the traffic of the baseline, or of the fault window so far.
+    """What a probe may look at: the traffic of the baseline without its stalls, or of the fault window so far.
 
     `final` is False while the window is still open: then only a violation that no later sample
     can undo may be reported, and nothing waits.
@@ -76,11 +76,12 @@ class View:
 
     def without_stalls(self) -> View:
         """The same view without what overlaps a stall of this machine."""
+        return replace(self, samples=_calm(self.samples, self.stalls))
 
-        def calm(samples: Iterable[Sample]) -> tuple[Sample, ...]:
-            return tuple(s for s in samples if not any(t.touches(s.scheduled_at, s.done_at) for t in self.stalls))
 
-        return replace(self, samples=calm(self.samples))
+def _calm(samples: Iterable[Sample], stalls: Iterable[Stall]) -> tuple[Sample, ...]:
+    """The samples that overlap no stall."""
+    return tuple(s for s in samples if not any(stall.touches(s.scheduled_at, s.done_at) for stall in stalls))
 
 
 class Session:
@@ -129,7 +130,7 @@ class Session:
         stalls = tuple(self.shoppers.heartbeat.stalls())
         recorder = self.shoppers.recorder
         first, last = self.baseline_window or (self.opened_at, time.time())
-        baseline = tuple(recorder.samples(first, last))
+        baseline = _calm(recorder.samples(first, last), stalls)
         if self.phase == "baseline":
             return View(True, first, last, baseline, baseline, stalls, True, self)
         since = self.method_started_at or self.opened_at
@@ -177,7 +178,7 @@ class Session:
             if known is None or known.verdict != "holds":
                 continue
             reading = look(undone_at, samples)
-            calm = [s for s in samples if not any(stall.touches(s.scheduled_at, s.done_at) for stall in stalls)]
+            calm = list(_calm(samples, stalls))
             stalled = reading.verdict == "violated" and look(undone_at, calm).verdict != "violated"
             self.numbers[probe] = self.numbers.get(probe, {}) | reading.numbers
             self.findings[probe] = replace(known, verdict=reading.verdict, reason=reading.reason, stalled=stalled)

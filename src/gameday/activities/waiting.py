@@ -10,6 +10,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gameday.load.stalls import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["settled"]
 
 PAUSE_S = 0.2
-
-PATIENCE = 3
-"""A wait ends after so many times its seconds, however much of it was a stall."""
 
 
 def settled(view: View, since: float, within_s: float, look: Callable[[], tuple[Reading, bool]]) -> Reading:

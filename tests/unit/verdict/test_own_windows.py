@@ -241,3 +241,14 @@ def test_an_open_window_and_the_baseline_have_no_parts(rig: Any) -> None:
     assert not session.findings
     rig(BOTH, under_b(error="status 503"), phase="baseline")
     assert page_error_rate_below(0.15)["verdict"] == "holds"
+
+
+def test_a_baseline_is_made_of_what_overlaps_no_stall(rig: Any) -> None:
+    """It is a gate and a yardstick: what this machine did to it says nothing of the shop."""
+    bad = visits(2, 3, error="timeout")
+    rig([], visits(0, 2) + bad + visits(3, 5), phase="baseline")
+    assert page_error_rate_below(0.1)["verdict"] != "holds"
+    rig([], visits(0, 2) + bad + visits(3, 5), Stall(1.5, 3), phase="baseline")
+    assert page_error_rate_below(0.1)["verdict"] == "holds"
+    session = rig(BOTH, visits(0, 2) + bad + visits(3, 5) + visits(10, ENDS), Stall(1.5, 3))
+    assert not any(sample.failed for sample in session.view().baseline)
