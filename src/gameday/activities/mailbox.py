@@ -10,8 +10,11 @@ import email
 import email.policy
 import json
 import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +27,8 @@ __all__ = ["Mail", "Postbox"]
 
 _TIMEOUT_S = 3.0
 _PAGE = 200
+MAX_SKEW_S = 2.0
+"""When a mail came is the sink's word: with a clock further off than this, what came under a fault nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,7 @@ class Postbox:
         while True:
             kept = self._connection
             connection = kept or HTTPConnection(self._base_url.removeprefix("http://"), timeout=_TIMEOUT_S)
+            asked_at = time.time()
             try:
                 connection.request("GET", path)
                 answer = connection.getresponse()
@@ -121,7 +127,24 @@ class Postbox:
                     raise BooksError(f"no answer from {self._base_url}{path}: {problem}") from problem
             else:
                 self._connection = connection
+                if skew_s := _skew_s(answer.getheader("Date"), asked_at, time.time()):
+                    raise BooksError(
+                        f"the clock of {self._base_url} is {skew_s:+.0f} s off this machine's, "
+                        f"at most {MAX_SKEW_S:g} s can be told; have both set by NTP"
+                    )
                 return status, body
+
+
+def _skew_s(date: str | None, asked_at: float, answered_at: float) -> float:
+    """By how much a clock that said this date is off, when that is too much for sure; 0 when it is not, or unknown.
+
+    The date leaves out the part of a second, and was written at some time between question and answer.
+    """
+    with suppress(TypeError, ValueError):
+        said = parsedate_to_datetime(date or "").timestamp()
+        ahead_s, behind_s = said - answered_at, asked_at - (said + 1)
+        return ahead_s if ahead_s > MAX_SKEW_S else -behind_s if behind_s > MAX_SKEW_S else 0.0
+    return 0.0
 
 
 def _receivers(listed: dict[str, Any]) -> list[str]:
