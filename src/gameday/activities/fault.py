@@ -146,6 +146,10 @@ class Fault:
         evidence.record("fault-in-force", fault=self.id, kind=self.kind, target=self._target, proof=proof)
         return {"fault": self.id, "kind": self.kind, "target": self._target, "proof": proof}
 
+    def over(self) -> None:
+        """Record that the fault does nothing more: what it did may show on, and its undo may have to wait for that."""
+        evidence.record("fault-over", fault=self.id, kind=self.kind)
+
     def touched(self, count: int, **details: Any) -> None:
         """Record how much the fault has touched so far: cumulative, so the last count is the whole."""
         evidence.record("fault-touched", fault=self.id, kind=self.kind, count=count, **details)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["FaultWindow", "OwnWindow", "fault_facts", "fault_window", "faults_set_since", "in_force_throughout"]
 __all__ += ["own_windows"]
 
+_GONE = ("fault-undone", "fault-reverted")
+
 
 @dataclass(frozen=True)
 class FaultWindow:
@@ -33,7 +35,7 @@ class FaultWindow:
 
 @dataclass(frozen=True)
 class OwnWindow:
-    """From when one fault was proven in force until it was undone, or found to be no longer as it was set."""
+    """From when one fault was proven in force until it was over, undone, or found to be no longer as it was set."""
 
     fault: str
     start: float
@@ -59,8 +61,8 @@ def own_windows(events: Sequence[Event], since: float, until: float) -> list[Own
 
     One of less than MIN_WINDOW_S has not been watched, and is left out.
     """
-    ids = set(faults_set_since(events, since))
-    spans = {fault: (start, min(end, until)) for fault, (start, end) in _spans(events).items() if fault in ids}
+    ids, found = set(faults_set_since(events, since)), _spans(events, "fault-over", *_GONE)
+    spans = {fault: (start, min(end, until)) for fault, (start, end) in found.items() if fault in ids}
     first = min((start for start, _ in spans.values()), default=until)
     return [
         OwnWindow(fault, start, end)
@@ -71,18 +73,18 @@ def own_windows(events: Sequence[Event], since: float, until: float) -> list[Own
 
 def in_force_throughout(events: Iterable[Event], start: float, end: float) -> bool:
     """Whether some fault was proven in force before `start` and neither undone nor reverted before `end`."""
-    return any(since <= start and until >= end for since, until in _spans(events).values())
+    return any(since <= start and until >= end for since, until in _spans(events, *_GONE).values())
 
 
-def _spans(events: Iterable[Event]) -> dict[str, tuple[float, float]]:
-    """By fault: when it was first proven in force, and when it was first undone or found reverted, if ever."""
+def _spans(events: Iterable[Event], *ends: str) -> dict[str, tuple[float, float]]:
+    """By fault: when it was first proven in force, and when the first event of `ends` came, if ever."""
     since: dict[str, float] = {}
     until: dict[str, float] = {}
     for event in events:
         match event["event"]:
             case "fault-in-force":
                 since.setdefault(event["fault"], event["at"])
-            case "fault-undone" | "fault-reverted":
+            case name if name in ends:
                 until.setdefault(event["fault"], event["at"])
     return {fault: (at, until.get(fault, float("inf"))) for fault, at in since.items()}
 

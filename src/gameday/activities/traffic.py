@@ -73,6 +73,7 @@ def flash_crowd(namespace: str, times: float, duration_s: float = 10.0) -> dict[
     finally:
         crowd.stop.set()
     crowd.over.wait(timeout=_PROOF_S)
+    fault.over()
     _check_kept(crowd)
     fault.touched(crowd.in_time)
     return {**proof, "visits": crowd.in_time}

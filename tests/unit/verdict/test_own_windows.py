@@ -54,6 +54,20 @@ def test_each_fault_has_a_window_of_its_own() -> None:
     assert own_windows(life(LONG, 10) + life(SHORT, 30, 35, by="reverted"), 0, ENDS) == [OwnWindow(SHORT, 30, 35)]
 
 
+def test_a_fault_that_is_over_by_itself_has_a_window_that_ends_then() -> None:
+    """A crowd that went home, pods of which the last was hit: what comes after must not dilute it."""
+    over = life(SHORT, 10, 20, by="over") + told((69, "undone", SHORT))
+    assert own_windows(over, 0, ENDS) == [OwnWindow(SHORT, 10, 20)]
+    assert own_windows(life(SHORT, 10, 10.5, by="over"), 0, ENDS) == []
+
+
+def test_what_a_crowd_broke_is_violated_however_long_it_is_gone(rig: Any) -> None:
+    """Ten seconds of which a third failed, then fifty without the crowd."""
+    bad = [s for n in range(10) for s in (*visits(10 + n, 10.7 + n), *visits(10.7 + n, 11 + n, error="status 503"))]
+    rig(life(SHORT, 10, 20, by="over"), visits(0, 5) + bad + visits(20, ENDS))
+    assert page_error_rate_below(0.1)["verdict"] == "violated"
+
+
 def test_one_fault_that_stands_until_the_end_has_no_other_window() -> None:
     """Its own is the one that is measured anyway; undone in the method, it is not."""
     assert own_windows(life(LONG, 10), 0, ENDS) == []
