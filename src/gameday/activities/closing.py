@@ -9,11 +9,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gameday import evidence
+from gameday.activities.draining import DRAINED
 from gameday.activities.fault import EXPECTED
 from gameday.activities.foreign import failed_rollbacks, idle_actions, violated_looks
 from gameday.activities.proof import fault_facts, fault_window, in_force_throughout
 from gameday.activities.recovery import wait_for_recovery
-from gameday.ledger import revert
+from gameday.ledger import free_nodes, revert
 from gameday.ledger.calls import said
 from gameday.ledger.lease import holder_of_this_run, may_undo, taken_by
 from gameday.verdict import Facts, Finding, Verdict, judge
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from gameday.activities.conductor import Conductor
     from gameday.activities.recovery import Recovery
     from gameday.activities.session import Session
+    from gameday.kube import Kube
+    from gameday.ledger import Outcome
     from gameday.load.samples import Sample
 
 __all__ = ["close", "mark"]
@@ -82,8 +85,18 @@ def _undo_everything(run: Conductor) -> tuple[str, ...]:
     outcomes = revert(run.kube, namespace, only=may_undo(holder, other))
     if other:
         run.lose()
+    outcomes += _free_nodes(run.kube, namespace)
     ours = tuple(f"{o.fault}: {o.detail}; mend it with: {o.mend_command}" for o in outcomes if not o.ok)
     return ours or (() if other else run.residue.left(run.kube, namespace))  # another's changes are not what we left
+
+
+def _free_nodes(kube: Kube, namespace: str) -> list[Outcome]:
+    """Let nodes that this run has drained take pods again whose record is gone: with its namespace, for example."""
+    drains = {e["fault"] for e in evidence.events() if e["event"] == "fault-planned" and e["kind"] == DRAINED}
+    outcomes = [outcome for _, outcome in free_nodes(kube, namespace, drains)] if drains else []
+    for outcome in outcomes:
+        evidence.record("note", fault=outcome.fault, text=outcome.detail)
+    return outcomes
 
 
 def _undone_at() -> float:

@@ -14,7 +14,7 @@ from gameday.ledger.mending import mend_command, revert_command
 from gameday.ledger.undoing import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from gameday.kube import Kube
 
@@ -67,8 +67,10 @@ def strays_among(kube: Kube, listed: Iterable[Any], namespace: str | None = None
     ]
 
 
-def free_nodes(kube: Kube, namespace: str | None = None) -> list[tuple[str, Outcome]]:
-    """Let strays take pods again, of one namespace's faults or of all, and take their marks off.
+def free_nodes(
+    kube: Kube, namespace: str | None = None, faults: Collection[str] | None = None
+) -> list[tuple[str, Outcome]]:
+    """Let strays take pods again, of one namespace's faults or of all, or of these, and take their marks off.
 
     Returns what became of each, with the namespace of its fault; that nodes cannot be listed just now is one too.
     """
@@ -77,7 +79,7 @@ def free_nodes(kube: Kube, namespace: str | None = None) -> list[tuple[str, Outc
     except (ApiException, *CONNECTION_ERRORS) as problem:
         why = f"cannot be listed, so whether a lost fault has cordoned one cannot be told: {said(problem)}"
         return [(namespace or "-", Outcome("nodes", False, why, "kubectl get nodes  # and then this command again"))]
-    return [(one.mark.namespace, _free(kube, one)) for one in found]
+    return [(one.mark.namespace, _free(kube, one)) for one in found if faults is None or one.mark.fault in faults]
 
 
 def _free(kube: Kube, stray: Stray) -> Outcome:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gameday import evidence
+from gameday.activities import closing
 from gameday.cli import faults
 from gameday.kube import ApiException
 from gameday.ledger import Entry, Ledger, NoUndo, Uncordon, free_nodes, revert, stray_nodes
@@ -17,6 +19,8 @@ from gameday.runner.preflight import nodes as preflight
 from gameday.runner.target import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gameday.kube import Kube
     from tests.unit.cluster.api.conftest import Api
     from tests.unit.live import Nodes
@@ -37,6 +41,14 @@ def drained(kube: Kube, nodes: Nodes) -> Ledger:
     ledger.write(Entry(DRAIN, "drain-node", (node, NoUndo(())), state="in-force"))
     cordon(kube, node, Mark("shop", DRAIN))
     return ledger
+
+
+@pytest.fixture
+def facts() -> Iterator[None]:
+    """What a run of this process records is forgotten with the test."""
+    evidence.forget()
+    yield
+    evidence.forget()
 
 
 def delete_namespace(api: Api) -> None:
@@ -143,6 +155,21 @@ def test_what_is_left_on_a_cluster_names_nodes_and_reverts_before_it_deletes(
     (left,) = find_leftovers(target)
     assert left.delete_command == plain
     assert all_leftovers(target) == [str(left), SAID]
+
+
+@pytest.mark.usefixtures("facts")
+@pytest.mark.parametrize("planned", [DRAIN, "drain-node-2"], ids=["its own", "another's"])
+def test_a_run_whose_namespace_is_deleted_frees_the_nodes_that_it_drained(
+    kube: Kube, nodes: Nodes, drained: Ledger, api: Api, planned: str
+) -> None:
+    """And only those: of others' it has no right to be held for."""
+    evidence.record("fault-planned", fault=planned, kind="drain-node", target={}, matched=1)
+    delete_namespace(api)
+    run: Any = SimpleNamespace(
+        kube=kube, settings=SimpleNamespace(namespace="shop"), allowed=True, residue=SimpleNamespace(left=lambda *_: ())
+    )
+    assert closing._undo_everything(run) == ()
+    assert nodes.state("worker-1") == ((False, None) if planned == DRAIN else (True, f"shop/{DRAIN}"))
 
 
 @pytest.mark.parametrize("where", ["shop", None])
