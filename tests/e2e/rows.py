@@ -22,7 +22,7 @@ import yaml
 from gameday import evidence
 from gameday.ledger import Ledger, differences, snapshot
 from gameday.ledger.restoring import mend_commands
-from tests.e2e.runs import GAMEDAY, ROOT, command, home_page, under_way
+from tests.e2e.runs import GAMEDAY, ROOT, command, serves, under_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +140,14 @@ class Begun:
             assert time.monotonic() < ends, f"no {wanted} within {timeout_s} s: {self.said}"
             time.sleep(0.05)  # the file belongs to another process: there is no event to await
 
+    def wait_for_line(self, text: str, timeout_s: float = 60) -> None:
+        """Wait for what it prints."""
+        ends = time.monotonic() + timeout_s
+        while text not in self.said:
+            assert self.process.poll() is None, f"it ended with {self.process.returncode} before {text!r}: {self.said}"
+            assert time.monotonic() < ends, f"no {text!r} within {timeout_s} s: {self.said}"
+            time.sleep(0.05)  # the file belongs to another process: there is no event to await
+
     @property
     def said(self) -> str:
         """All that it printed."""
@@ -178,10 +186,7 @@ class Shops:
 
     def serves(self, namespace: str) -> bool:
         """Whether a shop's home page comes, and not as its fallback."""
-        try:
-            return home_page(self.kube, namespace) == (200, "")
-        except OSError:
-            return False
+        return serves(self.kube, namespace)
 
     def mend(self, namespace: str, remains: str) -> None:
         """Mend by hand what a verdict says remains, with the very command it gives; then the ledger lets go of it."""

@@ -18,7 +18,7 @@ from gameday.activities.caps import Caps
 from gameday.activities.targets import deployments_available, is_ready, ready_endpoints
 from gameday.ledger import ClearLabel, Ledger, differences, revert, snapshot, still_in_force
 from gameday.ledger.calls import wait_until
-from tests.e2e.runs import ROOT, home_page, under_way, wait_for_fault
+from tests.e2e.runs import ROOT, serves, under_way, wait_for_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def shop(lasting: Kube, environment: dict[str, str], monkeypatch: pytest.MonkeyP
     assert undo.revert_faults(SHOP) == []
     every = [d.metadata.name for d in lasting.apps.list_namespaced_deployment(SHOP).items]
     assert wait_until(lambda: deployments_available(lasting, SHOP, every), BACK_S)
-    assert wait_until(lambda: home_page(lasting) == (200, ""), 10)
+    assert wait_until(lambda: serves(lasting), 30)
 
 
 def of_app(kube: Kube, app: str) -> dict[str, Any]:
