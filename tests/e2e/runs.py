@@ -40,6 +40,15 @@ FAULT_KINDS = sorted((ROOT / "tests" / "experiments").glob("*.yaml"))
 SHOP = ["--context", "gameday-local", "--namespace", "shop"]
 
 
+def without(file: Path, *hypotheses: str) -> dict[str, Any]:
+    """An experiment without some of its hypotheses, and with time to recover: what a busy machine may decide."""
+    experiment: dict[str, Any] = yaml.safe_load(file.read_text())
+    steady = experiment["steady-state-hypothesis"]
+    steady["probes"] = [one for one in steady["probes"] if one["name"] not in hypotheses]
+    experiment["controls"][0]["provider"]["arguments"]["recovery_s"] = 60
+    return experiment
+
+
 def command(argv: list[str], environment: dict[str, str], *, timeout_s: float = 60) -> str:
     """Run a command that must succeed; returns what it printed."""
     done = subprocess.run(
