@@ -26,6 +26,7 @@ PATIENCE_S = 30.0
 PAUSE_S = 0.25
 #: A container that dies again and again is started later each time, on every Kubernetes: 0, 10, 20 s.
 DATABASE_KILLS = 3
+APPS = ["edge", "web", "catalog", "cart", "orders", "registry", "members", "mailer"]
 
 
 @dataclass
@@ -106,16 +107,26 @@ class Killer:
     state: Path
     dice: random.Random
     kills: dict[str, int] = field(default_factory=dict)
+    problem: BaseException | None = None
+    """Why it could not go on killing."""
 
     def work(self, over_s: float, every_s: float) -> None:
-        """Kill for so long, so often."""
-        began = time.monotonic()
+        """Kill for so long, so often; each app once before any is killed again. For a thread: what fails is kept."""
+        try:
+            self._work(over_s, every_s)
+        except BaseException as problem:  # noqa: BLE001  # whoever waits for the thread raises it
+            self.problem = problem
+
+    def _work(self, over_s: float, every_s: float) -> None:
+        began, bag = time.monotonic(), list[str]()
         database_at = sorted(self.dice.uniform(0.1, 0.8) * over_s for _ in range(DATABASE_KILLS))
         while (passed := time.monotonic() - began) < over_s:
             if database_at and passed > database_at[0]:
                 database_at.pop(0)
                 self._kill("db")
-            self._kill(self.dice.choice(["edge", "web", "catalog", "cart", "orders", "registry", "members", "mailer"]))
+            if not bag:
+                bag = self.dice.sample(APPS, len(APPS))
+            self._kill(bag.pop())
             time.sleep(self.dice.uniform(0.5, 1.5) * every_s)
 
     def _kill(self, app: str) -> None:

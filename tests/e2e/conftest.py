@@ -15,6 +15,7 @@ import pytest
 from gameday.kube import connect
 from gameday.ledger.calls import wait_until
 from tests.e2e import realkind, realkube
+from tests.e2e.calm import calm_clock
 from tests.e2e.nobody import Nobody, somebody_else
 from tests.e2e.processes import hear_sigint
 from tests.e2e.rows import Shops
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gameday.kube import Kube
+    from tests.e2e.calm import Clock
     from tests.e2e.realkind import RealKind
     from tests.e2e.realkube import RealKube
 
@@ -76,6 +78,13 @@ def lasting(environment: dict[str, str]) -> Iterator[Kube]:
     gameday("up", environment)
     yield connect(kubeconfig=Path(environment["GAMEDAY_STATE"]) / "local" / "kubeconfig", context="gameday-local")
     gameday("down", environment)
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    """Tells the seconds in which this machine ran, for what is promised in seconds."""
+    with calm_clock() as running:
+        yield running
 
 
 @pytest.fixture

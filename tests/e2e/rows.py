@@ -22,7 +22,7 @@ import yaml
 from gameday import evidence
 from gameday.ledger import Ledger, differences, snapshot
 from gameday.ledger.restoring import mend_commands
-from tests.e2e.runs import GAMEDAY, ROOT, command, home_page, under_way
+from tests.e2e.runs import GAMEDAY, ROOT, command, serves, under_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,17 +71,20 @@ def watched(duration_s: float) -> dict[str, Any]:
 
 
 def sound() -> Experiment:
-    """An experiment that passes: without a catalog the home page comes as its fallback."""
+    """An experiment that passes: without a catalog the home page comes.
+
+    Few may fail, but not none: in a second or two one page that is slow on a busy machine would decide the verdict.
+    """
     shoppers = {"rate_per_s": 20, "mix": {"home": 1}}
-    arguments = {"namespace": "${namespace}", "shoppers": shoppers, "baseline_s": 1, "recovery_s": 20}
+    arguments = {"namespace": "${namespace}", "shoppers": shoppers, "baseline_s": 1, "recovery_s": 60}
     control = {"type": "python", "module": "gameday.activities.control", "arguments": arguments}
-    falls_back = probe("home-falls-back", "pages:home_falls_back", at_least=10, by="catalog")
+    pages_come = probe("page-errors-below-30-percent", "pages:page_error_rate_below", limit=0.3)
     return {
-        "title": "Without a catalog the home page comes as its fallback",
+        "title": "Without a catalog the home page comes",
         "description": "All pods of the catalog are gone for a while.",
         "configuration": {"namespace": {"type": "env", "key": "GAMEDAY_NAMESPACE", "default": "shop"}},
         "controls": [{"name": "gameday", "provider": control}],
-        "steady-state-hypothesis": {"title": "The home page comes", "probes": [falls_back]},
+        "steady-state-hypothesis": {"title": "The home page comes", "probes": [pages_come]},
         "method": [
             ours("take-the-catalog-away", "pods:scale_to_zero", label_selector="app=catalog"),
             watched(2.5),
@@ -140,12 +143,20 @@ class Begun:
             assert time.monotonic() < ends, f"no {wanted} within {timeout_s} s: {self.said}"
             time.sleep(0.05)  # the file belongs to another process: there is no event to await
 
+    def wait_for_line(self, text: str, timeout_s: float = 60) -> None:
+        """Wait for what it prints."""
+        ends = time.monotonic() + timeout_s
+        while text not in self.said:
+            assert self.process.poll() is None, f"it ended with {self.process.returncode} before {text!r}: {self.said}"
+            assert time.monotonic() < ends, f"no {text!r} within {timeout_s} s: {self.said}"
+            time.sleep(0.05)  # the file belongs to another process: there is no event to await
+
     @property
     def said(self) -> str:
         """All that it printed."""
         return (self.folder / "said").read_text()
 
-    def end(self, timeout_s: float = 90) -> Ended:
+    def end(self, timeout_s: float = 200) -> Ended:
         """Wait for its end."""
         code = self.process.wait(timeout_s)
         journal: dict[str, Any] = next((json.loads(file.read_text()) for file in self.folder.rglob("journal.json")), {})
@@ -178,10 +189,7 @@ class Shops:
 
     def serves(self, namespace: str) -> bool:
         """Whether a shop's home page comes, and not as its fallback."""
-        try:
-            return home_page(self.kube, namespace) == (200, "")
-        except OSError:
-            return False
+        return serves(self.kube, namespace)
 
     def mend(self, namespace: str, remains: str) -> None:
         """Mend by hand what a verdict says remains, with the very command it gives; then the ledger lets go of it."""

@@ -149,7 +149,7 @@ def quick(tmp_path: Path) -> Path:
     (original,) = ROOT.glob(f"experiments/*/{FRIENDLY}.yaml")
     experiment: dict[str, Any] = yaml.safe_load(original.read_text())
     arguments = experiment["controls"][0]["provider"]["arguments"]
-    arguments["baseline_s"] = 1
+    arguments |= {"baseline_s": 1, "recovery_s": 60}
     experiment["method"][1]["provider"]["arguments"]["duration_s"] = 2
     del experiment["steady-state-hypothesis"]["probes"][1]
     experiment["steady-state-hypothesis"]["probes"][0]["provider"]["arguments"]["at_least"] = 10
@@ -159,6 +159,7 @@ def quick(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.timeout(300)
 def test_plain_chaos_run_sends_nothing_through_a_proxy(
     environment: dict[str, str], proxy: BlackHole, quick: Path
 ) -> None:
@@ -166,7 +167,7 @@ def test_plain_chaos_run_sends_nothing_through_a_proxy(
     kubeconfig = str(Path(environment["GAMEDAY_STATE"]) / "local" / "kubeconfig")
     told = surroundings(**environment, KUBECONFIG=kubeconfig, GAMEDAY_RUN_DIR=str(quick.parent / "run"))
     command = [str(BIN / "chaos"), "--no-version-check", "run", "--journal-path", "journal.json", str(quick)]
-    done = subprocess.run(command, cwd=quick.parent, env=told, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=quick.parent, env=told, capture_output=True, text=True, timeout=140, check=False)
     journal = json.loads((quick.parent / "journal.json").read_text())
     status = gameday("status", **environment)
     assert journal["gameday"]["verdict"] == "passed", done.stderr

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tests.e2e.runs import without
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+pytestmark = pytest.mark.timeout(300)
+
 SLOW = ROOT / "experiments" / "prime-day" / "slow-catalog-falls-back.yaml"
 WEAK = "weak"
 """The namespace whose storefront has the weakness no-deadline."""
@@ -81,7 +85,7 @@ def chaos(file: Path, folder: Path, environment: dict[str, str], *options: str) 
 
     def end() -> Ended:
         try:
-            said, _ = process.communicate(timeout=60)
+            said, _ = process.communicate(timeout=150)
         finally:
             process.kill()
         journal = folder / "journal.json"
@@ -101,10 +105,15 @@ def test_a_dry_run_is_no_pass(environment: dict[str, str], tmp_path: Path, what:
 def test_the_exit_code_is_zero_on_a_sound_shop_and_one_on_a_weak_one(
     environment: dict[str, str], weak_shop: str, tmp_path: Path
 ) -> None:
-    """One passes and one fails on the hypothesis its weakness violates; neither leaves a fault behind."""
+    """One passes and one fails on the hypothesis its weakness violates; neither leaves a fault behind.
+
+    How fast pages come is not asked: that would end the weak shop's window before enough of them were seen.
+    """
+    file = tmp_path / "experiment.yaml"
+    file.write_text(yaml.safe_dump(without(SLOW, "pages-come-within-1000-ms")))
     begun = {
-        "shop": chaos(SLOW, tmp_path / "sound", environment),
-        weak_shop: chaos(SLOW, tmp_path / "weak", {**environment, "GAMEDAY_NAMESPACE": weak_shop}),
+        "shop": chaos(file, tmp_path / "sound", environment),
+        weak_shop: chaos(file, tmp_path / "weak", {**environment, "GAMEDAY_NAMESPACE": weak_shop}),
     }
     ends = {namespace: end() for namespace, end in begun.items()}
     sound, weak = ends["shop"], ends[weak_shop]
@@ -143,8 +152,15 @@ POLICY |= {"spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}
 
 
 def with_policy(file: Path, how: str, namespace: str) -> None:
-    """The experiment that passes, and a NetworkPolicy beside its fault: by chaosk8s, or unseen by a command."""
-    experiment = yaml.safe_load(SLOW.read_text())
+    """The experiment that passes, and a NetworkPolicy beside its fault: by chaosk8s, or unseen by a command.
+
+    Of its hypotheses only that pages come, most of them: a baseline that is not met would be the first reason.
+    """
+    experiment = without(SLOW, "home-falls-back", "pages-come-within-1000-ms")
+    (pages,) = experiment["steady-state-hypothesis"]["probes"]
+    pages |= {"name": "page-errors-below-30-percent"}
+    pages["provider"]["arguments"]["limit"] = 0.3
+    del experiment["extensions"]
     if how == "action":
         deny = {**DENY, "arguments": {"ns": namespace}}
         allow = {"name": "allow-again", "type": "action", "provider": {**ALLOW, "arguments": {"ns": namespace}}}

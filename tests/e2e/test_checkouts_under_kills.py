@@ -82,6 +82,8 @@ def test_what_was_confirmed_is_kept_under_kills(shop: Shop) -> None:
     killing.start()
     bought = asyncio.run(go_shopping(shop.url("edge"), seed=seed, checkouts=CHECKOUTS, over_s=MINUTE_S))
     killing.join()
+    if killer.problem:
+        raise killer.problem
     _calm(shop)
     _judge(shop, bought, killer)
 

@@ -80,8 +80,8 @@ def test_exec_over_spdy_is_refused_by_name() -> None:
 
 def test_an_unowned_cluster_outlives_its_starter() -> None:
     """A cluster that is not owned is found by others, and stopped by them."""
-    script = "from gameday.cluster import start\nprint(start('stays', owned=False).pid)"
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=30, stdout=subprocess.DEVNULL)
+    script = "from gameday.cluster import start\nprint(start('stays', owned=False, timeout_s=60).pid)"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=90, stdout=subprocess.DEVNULL)
     running = find("stays")
     assert running
     assert running.alive()

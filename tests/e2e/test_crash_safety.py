@@ -24,13 +24,15 @@ from tests.e2e.processes import Process, family, processes_of, survivors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.e2e.calm import Clock
+
 ROOT = Path(__file__).resolve().parents[2]
 GAMEDAY = str(Path(sys.executable).parent / "gameday")
 SHOPPER = Path(__file__).with_name("shopper.py")
-END_S = 10.0
-"""How long a process may outlive whoever answers for it: some tenths of a second, more on a busy machine."""
+END_S = 30.0
+"""A process that outlives whoever answers for it for so long does not end: it takes tenths of a second, or stalls."""
 AT_ONCE_S = 8.0
-"""What is at once on a busy machine: before a back-off of 10 s is over."""
+"""What is at once, on a machine that runs: before a back-off of 10 s is over."""
 
 pytestmark = pytest.mark.usefixtures("state")
 
@@ -138,7 +140,7 @@ def kill_warm_parent(processes: list[Process]) -> None:
     (parent,) = [one for one in others if one.name == "gameday-zygote"]
     os.kill(parent.pid, signal.SIGKILL)
     assert survivors(others, END_S) == []
-    assert survivors([daemon], 6) == []
+    assert survivors([daemon], END_S) == []
 
 
 def test_a_killed_warm_parent_takes_its_pods_along() -> None:
@@ -210,7 +212,7 @@ def kill_main(state: Path, uid: str) -> float:
     return time.monotonic()
 
 
-def test_a_killed_process_is_restarted(state: Path) -> None:
+def test_a_killed_process_is_restarted(state: Path, clock: Clock) -> None:
     """SIGKILL of a pod's process: 137, and a restart at once; the second time only after a back-off of 10 s."""
     with cluster() as running:
         deploy(running)
@@ -223,7 +225,7 @@ def test_a_killed_process_is_restarted(state: Path) -> None:
 
         killed = kill_main(state, uid)
         after = seen.until(path, lambda p: container_status(p)["restartCount"] == 1, timeout_s=20)
-        assert time.monotonic() - killed < AT_ONCE_S
+        assert clock.kept(killed, AT_ONCE_S)
         assert container_status(after)["lastState"]["terminated"]["exitCode"] == 137
         assert container_status(after)["lastState"]["terminated"]["reason"] == "Error"
         assert list(container_status(after)["state"]) == ["running"]
@@ -231,21 +233,22 @@ def test_a_killed_process_is_restarted(state: Path) -> None:
 
         killed = kill_main(state, uid)
         looping = seen.until(path, lambda p: "waiting" in container_status(p)["state"], timeout_s=20)
-        assert time.monotonic() - killed < AT_ONCE_S
+        assert clock.kept(killed, AT_ONCE_S)
         assert container_status(looping)["state"]["waiting"]["reason"] == "CrashLoopBackOff"
         assert "back-off 10s" in container_status(looping)["state"]["waiting"]["message"]
         assert container_status(looping)["lastState"]["terminated"]["exitCode"] == 137
         assert (container_status(looping)["restartCount"], container_status(looping)["ready"]) == (1, False)
         after = seen.until(path, lambda p: container_status(p)["restartCount"] == 2, timeout_s=20)
-        assert 10 <= time.monotonic() - killed < 10 + AT_ONCE_S
+        assert time.monotonic() - killed >= 10
+        assert clock.kept(killed, 10 + AT_ONCE_S)
         seen.until(path, ready_again(2), timeout_s=20)
         assert after["metadata"]["uid"] == uid
 
 
 def test_a_killed_owner_takes_its_cluster_along(state: Path) -> None:
     """An owned cluster ends when its starter is killed, however abruptly."""
-    script = "import time\nfrom gameday.cluster import start\nprint(start('e2e', owned=True).pid, flush=True)\n"
-    script += "time.sleep(99)"
+    script = "import time\nfrom gameday.cluster import start\n"
+    script += "print(start('e2e', owned=True, timeout_s=60).pid, flush=True)\ntime.sleep(99)"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout
         pid = int(owner.stdout.readline())
@@ -254,5 +257,5 @@ def test_a_killed_owner_takes_its_cluster_along(state: Path) -> None:
         deploy(running)
         with family(pid) as processes:
             owner.kill()
-            assert survivors(processes, 6) == []  # it is asked to end, and has its grace
+            assert survivors(processes, END_S) == []  # it is asked to end, and has its grace
         assert not (state / "e2e").exists()

@@ -39,6 +39,7 @@ def test_each_kind_of_fault_is_proven_in_force_felt_undone_and_passed_by_a_sound
         assert all(one["in_force"] and one["touched"] and one["undone"] for one in faults), (file.stem, faults)
 
 
+@pytest.mark.timeout(300)
 def test_a_fault_that_takes_more_down_than_the_caps_allow_is_undone_at_once(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -56,9 +57,11 @@ def test_a_fault_that_takes_more_down_than_the_caps_allow_is_undone_at_once(
     file = tmp_path / "cascade.yaml"
     file.write_text(yaml.safe_dump(experiment))
     argv = [GAMEDAY, "run", str(file), "--report", str(tmp_path / "report")]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 3, done.stdout + done.stderr
-    journal = json.loads((tmp_path / "report" / "cascade" / "journal.json").read_text())["gameday"]
+    whole = json.loads((tmp_path / "report" / "cascade" / "journal.json").read_text())
+    journal = whole["gameday"]
     assert "pods that were ready are down, at most 1 may be" in journal["reason"]
     assert all(one["undone"] and one["effective_undone"] for one in journal["faults"])
-    assert journal["run"]["seconds"] < 80  # of the 90 that it would have watched
+    (watched,) = [one["output"] for one in whole["run"] if one["activity"]["name"] == "shoppers-go-on"]
+    assert watched["observed_s"] < 80  # of 90

@@ -29,6 +29,7 @@ from gameday.kube import ApiException, Kube, connect
 from gameday.ledger import Ledger, Outcome, SetConfig, differences, revert, snapshot, still_in_force
 from gameday.ledger.calls import wait_until
 from gameday.ledger.entries import FORMAT
+from tests.e2e.hunts import over_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +122,7 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
         import gameday.cluster as embedded
 
         patch.setenv("GAMEDAY_STATE", str(tmp_path_factory.mktemp("state")))
-        running = embedded.start(f"faults-{uuid.uuid4().hex[:6]}", owned=True)
+        running = embedded.start(f"faults-{uuid.uuid4().hex[:6]}", owned=True, timeout_s=60)
         try:
             patch.setenv("KUBECONFIG", str(running.kubeconfig))
             patch.setenv("KUBERNETES_CONTEXT", running.context)
@@ -255,7 +256,7 @@ def test_a_delay_through_the_fault_proxy(kube: Kube, shop: str) -> None:
     assert recorded("fault-touched")[-1]["count"] == 2
     assert recorded("fault-touched")[-1]["fault"] == done["fault"]
     assert [o["ok"] for o in network.clear_faults(shop, "web")] == [True]
-    assert ask(host)[1] < 1.5
+    assert min(ask(host)[1] for _ in range(5)) < 1.5  # all were delayed: one that is not shows that it is gone
     assert [o["ok"] for o in insertion.remove_fault_proxy(shop, "web")] == [True]
     assert insertion.remove_fault_proxy(shop, "web") == []
     assert wait_until(lambda: answers(host), 20)
@@ -313,7 +314,8 @@ def test_a_broken_rule_is_loaded_counted_and_taken_back(kube: Kube, shop: str) -
 
 def test_pods_are_killed_one_after_the_other(kube: Kube, shop: str) -> None:
     """Each app is hit, the last ready pod of a replicated one never, and every kill is confirmed by UID."""
-    done = pods.terminate_pods(shop, "tier=backend", every_s=1, duration_s=5, seed=7)
+    with over_after(4):
+        done = pods.terminate_pods(shop, "tier=backend", every_s=1, duration_s=60, seed=7)
     assert {k["app"] for k in done["killed"]} == {"web", "cart"}
     assert recorded("fault-touched")[-1]["count"] == len(done["killed"])
     now = {p.metadata.uid for p in kube.core.list_namespaced_pod(shop).items}

@@ -26,7 +26,7 @@ from tests.e2e.runs import (
     UNLIKE,
     await_end,
     command,
-    home_status,
+    home_comes,
     under_way,
     wait_for_fault,
 )
@@ -35,19 +35,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gameday.kube import Kube
+    from tests.e2e.calm import Clock
 
 OBJECTS_S, EFFECT_S = 15.0, 30.0
 """Within the first every object is restored, within the second more the shop serves."""
 
 
 @pytest.fixture
-def before(lasting: Kube) -> Iterator[dict[str, Any]]:
+def before(lasting: Kube, clock: Clock) -> Iterator[dict[str, Any]]:
     """What the shop's objects are; afterwards they must be that again, and serve."""
     taken = snapshot(lasting, "shop")
     yield taken
     assert differences(taken, snapshot(lasting, "shop")) == []
     assert Ledger(lasting, "shop").entries() == []
-    assert wait_until(lambda: home_status(lasting) == 200, EFFECT_S)
+    assert clock.comes(lambda: home_comes(lasting), EFFECT_S)
 
 
 def kill_all(runner: subprocess.Popen[bytes], experiment: int) -> None:
@@ -55,7 +56,7 @@ def kill_all(runner: subprocess.Popen[bytes], experiment: int) -> None:
     runner.kill()
     os.kill(experiment, signal.SIGKILL)
     runner.wait()
-    await_end(experiment, 5)
+    await_end(experiment, 30)
 
 
 def restored(kube: Kube, before: dict[str, Any]) -> bool:
@@ -65,35 +66,35 @@ def restored(kube: Kube, before: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("file", UNLIKE, ids=lambda file: file.stem)
 def test_the_faults_of_a_killed_run_are_undone(
-    file: Path, lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
+    file: Path, lasting: Kube, environment: dict[str, str], before: dict[str, Any], clock: Clock, tmp_path: Path
 ) -> None:
     """SIGKILL of all of it: within 15 s every object is what it was, and nobody was asked."""
     with under_way(file, environment, tmp_path) as runner:
         kill_all(runner, wait_for_fault(runner, tmp_path, 60))
     assert Ledger(lasting, "shop").entries()
-    assert wait_until(lambda: restored(lasting, before), OBJECTS_S)
+    assert clock.comes(lambda: restored(lasting, before), OBJECTS_S)
 
 
 def test_a_guardian_that_is_killed_with_the_run_undoes_when_it_is_back(
-    lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
+    lasting: Kube, environment: dict[str, str], before: dict[str, Any], clock: Clock, tmp_path: Path
 ) -> None:
     """Its new pod counts anew from when it first sees the dead run's lease."""
     with under_way(EXPERIMENTS[0], environment, tmp_path) as runner:
         experiment = wait_for_fault(runner, tmp_path, 60)
         lasting.core.delete_collection_namespaced_pod("shop", label_selector=f"app={NAME}", grace_period_seconds=0)
         kill_all(runner, experiment)
-    assert wait_until(lambda: restored(lasting, before), OBJECTS_S)
+    assert clock.comes(lambda: restored(lasting, before), OBJECTS_S)
 
 
 def test_a_run_that_slept_too_long_sets_no_more_faults(
-    lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
+    lasting: Kube, environment: dict[str, str], before: dict[str, Any], clock: Clock, tmp_path: Path
 ) -> None:
     """Stopped past its lease, its faults are undone; awake again it is inconclusive, and leaves nothing."""
     with under_way(EXPERIMENTS[0], environment, tmp_path) as runner:
         experiment = wait_for_fault(runner, tmp_path, 60)
         for process in (runner.pid, experiment):
             os.kill(process, signal.SIGSTOP)
-        undone = wait_until(lambda: restored(lasting, before), OBJECTS_S)
+        undone = clock.comes(lambda: restored(lasting, before), OBJECTS_S)
         for process in (experiment, runner.pid):
             os.kill(process, signal.SIGCONT)
         runner.wait(60)
@@ -103,7 +104,7 @@ def test_a_run_that_slept_too_long_sets_no_more_faults(
 
 
 def test_a_run_that_slept_leaves_alone_what_the_next_run_does(
-    lasting: Kube, environment: dict[str, str], before: dict[str, Any], tmp_path: Path
+    lasting: Kube, environment: dict[str, str], before: dict[str, Any], clock: Clock, tmp_path: Path
 ) -> None:
     """While it is stopped its faults are undone and another run sets one: that one stays, and nothing is said of it."""
     second = Lease(lasting, "shop", new_holder())
@@ -114,7 +115,7 @@ def test_a_run_that_slept_leaves_alone_what_the_next_run_does(
         experiment = wait_for_fault(runner, tmp_path, 60)
         for process in (runner.pid, experiment):
             os.kill(process, signal.SIGSTOP)
-        undone = wait_until(lambda: restored(lasting, before), OBJECTS_S)
+        undone = clock.comes(lambda: restored(lasting, before), OBJECTS_S)
         try:
             second.take()
             Ledger(lasting, "shop").write(Entry("seconds", "scale", (undo,), holder=second.holder))

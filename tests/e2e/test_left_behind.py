@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gameday.activities.targets import deployments_available
 from gameday.ledger import Entry, Ledger, NoUndo, differences, snapshot
 from gameday.ledger.calls import wait_until
 from tests.e2e.runs import (
@@ -19,7 +20,7 @@ from tests.e2e.runs import (
     UNLIKE,
     await_end,
     command,
-    home_status,
+    home_comes,
     under_way,
     wait_for_fault,
 )
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gameday.kube import Kube
+    from tests.e2e.calm import Clock
 
 SHEDDING_S = 10.0
 """The edge may still spare a shop that answered next to nothing: its admission control looks back three seconds."""
@@ -35,12 +37,12 @@ SHEDDING_S = 10.0
 
 @pytest.mark.parametrize("file", UNLIKE, ids=lambda file: file.stem)
 def test_after_kill_9_in_mid_fault_revert_restores_every_object(
-    file: Path, lasting: Kube, environment: dict[str, str], tmp_path: Path
+    file: Path, lasting: Kube, environment: dict[str, str], clock: Clock, tmp_path: Path
 ) -> None:
     """SIGKILL of all of a run leaves its fault in the ledger; `gameday revert` puts all back and the shop serves."""
     before = snapshot(lasting, "shop")
     experiment = kill_in_mid_fault(file, environment, tmp_path, spare_experiment=False)
-    await_end(experiment, 5)
+    await_end(experiment, 30)
 
     held = Ledger(lasting, "shop").entries()
     command([GAMEDAY, "revert", *SHOP], environment)
@@ -48,7 +50,9 @@ def test_after_kill_9_in_mid_fault_revert_restores_every_object(
     assert held, "the ledger held nothing although a fault was in force"
     assert differences(before, snapshot(lasting, "shop")) == []
     assert Ledger(lasting, "shop").entries() == []
-    assert wait_until(lambda: home_status(lasting) == 200, SHEDDING_S)
+    every = [one.metadata.name for one in lasting.apps.list_namespaced_deployment("shop").items]
+    assert wait_until(lambda: deployments_available(lasting, "shop", every), 60)
+    assert clock.comes(lambda: home_comes(lasting), SHEDDING_S)
 
 
 def test_an_experiment_whose_runner_was_killed_undoes_its_own_fault(
@@ -57,7 +61,7 @@ def test_an_experiment_whose_runner_was_killed_undoes_its_own_fault(
     """SIGKILL of the runner alone: the orphaned experiment plays its rollbacks, and nobody need revert."""
     before = snapshot(lasting, "shop")
     experiment = kill_in_mid_fault(EXPERIMENTS[0], environment, tmp_path, spare_experiment=True)
-    await_end(experiment, 20)
+    await_end(experiment, 90)
 
     assert Ledger(lasting, "shop").entries() == []
     assert differences(before, snapshot(lasting, "shop")) == []

@@ -18,7 +18,8 @@ from gameday.activities.caps import Caps
 from gameday.activities.targets import deployments_available, is_ready, ready_endpoints
 from gameday.ledger import ClearLabel, Ledger, differences, revert, snapshot, still_in_force
 from gameday.ledger.calls import wait_until
-from tests.e2e.runs import ROOT, home_page, under_way, wait_for_fault
+from tests.e2e.hunts import over_after
+from tests.e2e.runs import ROOT, serves, under_way, wait_for_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def shop(lasting: Kube, environment: dict[str, str], monkeypatch: pytest.MonkeyP
     assert undo.revert_faults(SHOP) == []
     every = [d.metadata.name for d in lasting.apps.list_namespaced_deployment(SHOP).items]
     assert wait_until(lambda: deployments_available(lasting, SHOP, every), BACK_S)
-    assert wait_until(lambda: home_page(lasting) == (200, ""), 10)
+    assert wait_until(lambda: serves(lasting), 30)
 
 
 def of_app(kube: Kube, app: str) -> dict[str, Any]:
@@ -150,7 +151,8 @@ def test_evictions_wait_for_their_budget(lasting: Kube, budget: Any) -> None:
     """Round and round, never below what the budget keeps; what it refuses is counted and tried again."""
     before = of_app(lasting, "web")
     budget(1)
-    done = pods.evict_pods(SHOP, "app=web", every_s=0, duration_s=6, grace_period_s=1)
+    with over_after(3):
+        done = pods.evict_pods(SHOP, "app=web", every_s=0, duration_s=60, grace_period_s=1)
     assert len(done["evicted"]) >= 2
     assert done["refused"]["web"] >= 1
     assert done["proof"]["first_evicted"]["uid"] in before
@@ -165,9 +167,9 @@ def test_a_budget_that_allows_no_eviction_is_named(lasting: Kube, budget: Any) -
     before = of_app(lasting, "web")
     budget(2)
     with pytest.raises(ActivityFailed, match=r"evicted 0 pods.*refused [0-9]+ times: The disruption budget keep-web"):
-        pods.evict_pods(SHOP, "app=web", every_s=0.2, duration_s=1)
+        pods.evict_pods(SHOP, "app=web", every_s=0.2, duration_s=3)
     with pytest.raises(ActivityFailed, match=r"never hit web in the window; web: refused .*budget keep-web"):
-        pods.evict_pods(SHOP, "app in (web, catalog)", every_s=0.2, duration_s=4)
+        pods.evict_pods(SHOP, "app in (web, catalog)", every_s=0.2, duration_s=15)
     assert set(of_app(lasting, "web")) == set(before)
     assert undone() == [True, True]
 

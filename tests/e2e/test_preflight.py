@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from gameday.ledger import Entry, Ledger, differences, snapshot
+from gameday.ledger import lease as leases
 from gameday.ledger.calls import wait_until
 from gameday.ledger.entries import SetReplicas
 from gameday.ledger.lease import Lease, new_holder
@@ -117,13 +118,14 @@ def test_the_label_is_one_pasted_command_away(lasting: Kube, environment: dict[s
 
 
 def test_all_that_is_wrong_with_a_namespace_is_said_at_once(
-    lasting: Kube, environment: dict[str, str], namespace: str
+    lasting: Kube, environment: dict[str, str], namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No guardian, a run under way, a fault on record, an image nobody knows, pods that do not serve: a line each."""
     allow(lasting, namespace)
     Ledger(lasting, namespace).write(Entry("f-1", "scale-to-zero", (SetReplicas("web", "uid", 2, 0),)))
     deploy_edge(lasting, namespace)
     assert wait_until(lambda: waiting(lasting, namespace) & {"ErrImagePull", "ImagePullBackOff"} != set(), 30)
+    monkeypatch.setattr(leases, "RENEW_EVERY_S", 0.2)  # it must be seen to live however late one of them is
     lease = Lease(lasting, namespace, new_holder())
     lease.take()
     try:

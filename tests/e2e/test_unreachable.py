@@ -20,10 +20,12 @@ from gameday.kube import Kube, connect
 from gameday.ledger import Entry, Ledger, SetConfig, differences, snapshot
 from gameday.ledger.calls import wait_until
 from gameday.runner.proof import undo_and_prove
-from tests.e2e.runs import EXPERIMENTS, home_status, under_way, wait_for_fault
+from tests.e2e.runs import EXPERIMENTS, home_comes, under_way, wait_for_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.timeout(300)
 
 CUT_S, LONG_CUT_S = 8.0, 20.0
 """Longer than any one call to the API is tried; longer than a run is believed to live that is not heard of."""
@@ -89,7 +91,7 @@ def _join(one: socket.socket, other: socket.socket) -> None:
 @pytest.fixture
 def lines(tmp_path: Path) -> Iterator[tuple[Kube, Kube, Cable]]:
     """A cluster by two ways, the second through a cable; a fault of ours is in force in its namespace `shop`."""
-    running = embedded.start(f"cable-{os.getpid()}", owned=True)
+    running = embedded.start(f"cable-{os.getpid()}", owned=True, timeout_s=60)
     try:
         config = yaml.safe_load(running.kubeconfig.read_text())
         with Cable(config["clusters"][0]["cluster"]["server"]) as cable:
@@ -167,4 +169,4 @@ def test_a_run_whose_api_is_away_for_20_s_leaves_nothing(
     assert "\n" not in journal["reason"]
     assert "Max retries" not in journal["reason"]
     assert (differences(before, snapshot(lasting, "shop")), Ledger(lasting, "shop").entries()) == ([], [])
-    assert wait_until(lambda: home_status(lasting) == 200, 30)
+    assert wait_until(lambda: home_comes(lasting), 30)
