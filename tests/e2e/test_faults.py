@@ -22,7 +22,8 @@ from chaoslib.exceptions import ActivityFailed
 from kubernetes.client.rest import RESTClientObject
 
 from gameday import evidence
-from gameday.activities import guard, insertion, network, pods, scaling, templates, undo
+from gameday.activities import fault as faults
+from gameday.activities import guard, insertion, network, pods, templates, undo
 from gameday.activities.caps import Caps
 from gameday.activities.targets import deployments_available, ready_endpoints
 from gameday.kube import ApiException, Kube, connect
@@ -229,7 +230,7 @@ def test_the_same_fault_again_is_undone_once(kube: Kube, shop: str, monkeypatch:
         raise ApiException(status=500, reason="out of order")
 
     with monkeypatch.context() as patch:
-        patch.setattr(scaling, "set_count", fail)
+        patch.setattr(faults, "carry_out", fail)
         with pytest.raises(ActivityFailed, match="out of order"):
             pods.scale_to_zero(shop, "app=web")
     assert [one.ok for one in revert(kube, shop)] == [True]
