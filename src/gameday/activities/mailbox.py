@@ -62,6 +62,7 @@ class Postbox:
         self._mails: dict[str, Mail] = {}
         self._seen: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
+        self._skew_s = 0.0
 
     def recipients(self) -> list[tuple[str, str]]:
         """(address, subject) of every message received so far; cheap: nothing is opened."""
@@ -73,7 +74,17 @@ class Postbox:
         """Every message received since a time (Unix seconds), opened."""
         with self._lock:
             self._list()
-            return [self._open(ident) for ident, listed in self._seen.items() if _created(listed) >= since]
+            return [
+                self._open(ident) for ident, listed in self._seen.items() if _created(listed) - self._skew_s >= since
+            ]
+
+    def check_clock(self) -> None:
+        """Raise BooksError when the sink's clock was too far off at its last answer: for who asks when mails came."""
+        if self._skew_s:
+            raise BooksError(
+                f"the clock of {self._base_url} is {self._skew_s:+.0f} s off this machine's, at most {MAX_SKEW_S:g} s "
+                "can be told; have both set by NTP"
+            )
 
     def _list(self) -> None:
         """See what is new. Mail that comes meanwhile moves the pages on: one is done at a page with something known."""
@@ -127,11 +138,7 @@ class Postbox:
                     raise BooksError(f"no answer from {self._base_url}{path}: {problem}") from problem
             else:
                 self._connection = connection
-                if skew_s := _skew_s(answer.getheader("Date"), asked_at, time.time()):
-                    raise BooksError(
-                        f"the clock of {self._base_url} is {skew_s:+.0f} s off this machine's, "
-                        f"at most {MAX_SKEW_S:g} s can be told; have both set by NTP"
-                    )
+                self._skew_s = _skew_s(answer.getheader("Date"), asked_at, time.time())
                 return status, body
 
 

@@ -23,7 +23,9 @@ def judge_mails(probe: str, measure: Callable[[View, list[Mail]], Reading]) -> d
 
     def read(view: View) -> Reading:
         try:
-            return measure(view, view.session.postbox.mails(view.session.opened_at))
+            mails = view.session.postbox.mails(view.session.opened_at)
+            view.session.postbox.check_clock()
+            return measure(view, mails)
         except BooksError as problem:
             return Reading("undecided", str(problem))
 

@@ -112,6 +112,7 @@ def _read(view: View, *, measure: Callable[[View, list[Mail], dict[str, Gift]], 
     """Read both books, the mailbox first: a gift is in the database before its alert is in the mail."""
     try:
         mails = [mail for mail in view.session.postbox.mails(view.session.opened_at) if mail.template == ALERT]
+        view.session.postbox.check_clock()
         gifts = view.session.database.gifts()
     except BooksError as problem:
         return Reading("undecided", str(problem))
