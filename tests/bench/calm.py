@@ -2,7 +2,8 @@
 
 What a bench looks at runs on the machine that the bench runs on; while that stands still neither gets on, and how long
 it took says nothing of what was looked at. A thread beats in the bench's own process: where it was late by more than
-GAP_S, or programs queued for the processors all of a window (as gameday's own heartbeat has it), it was not calm.
+GAP_S, the machine was not calm. That programs queue for the processors is not asked, other than by gameday's own
+heartbeat: a bench fills them itself, and what is slower for that is what its bounds are for.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import threading
 import time
 from typing import Self
 
-from gameday.load.stalls import PRESSURE_WINDOW_S, Pressure, Stall
+from gameday.load.stalls import Stall
 
 __all__ = ["BEAT_S", "GAP_S", "MOST", "Calm", "allowed_s", "words"]
 
@@ -29,7 +30,6 @@ class Calm:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="bench-beat", daemon=True)
         self._gaps: list[Stall] = []
-        self._crowds: list[Stall] = []
         self._beats = 0
         self._beaten = threading.Condition()
 
@@ -45,33 +45,26 @@ class Calm:
 
     def stalled_s(self, start: float, end: float) -> float:
         """For how many seconds between `start` and `end`, of the past, it was not calm."""
-        known = sorted([*self._known(self._gaps), *self._known(self._crowds)], key=lambda one: one.start)
-        total, counted = 0.0, start
-        for one in known:  # a gap may lie in a crowd: what both say counts once
-            total += max(min(one.end, end) - max(one.start, counted), 0.0)
-            counted = max(counted, one.end)
-        return total
+        return sum(max(min(one.end, end) - max(one.start, start), 0.0) for one in self._known())
 
     def gap_within(self, start: float, end: float) -> bool:
         """Whether it was late for a beat, be it in part, between `start` and `end`, of the past."""
-        return any(one.touches(start, end) for one in self._known(self._gaps))
+        return any(one.touches(start, end) for one in self._known())
 
-    def _known(self, stalls: list[Stall]) -> list[Stall]:
-        """What there was until now: a gap is known at its end only, so a whole beat is waited for."""
+    def _known(self) -> list[Stall]:
+        """The gaps until now: one is known at its end only, so a whole beat is waited for."""
         with self._beaten:
             wanted = self._beats + 2  # one may be under way
             self._beaten.wait_for(lambda: self._beats >= wanted or self._stop.is_set())
-            return list(stalls)
+            return list(self._gaps)
 
     def _beat(self) -> None:
-        last, pressure = time.monotonic(), Pressure()
+        last = time.monotonic()
         while not self._stop.wait(BEAT_S):
             now, wall = time.monotonic(), time.time()
             if now - last > GAP_S:
                 self._gaps.append(Stall(wall - (now - last), wall))
             last = now
-            if pressure.too_high(now):
-                self._crowds.append(Stall(wall - PRESSURE_WINDOW_S, wall))
             with self._beaten:
                 self._beats += 1
                 self._beaten.notify_all()
