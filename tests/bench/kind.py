@@ -113,7 +113,7 @@ class Day:
         cluster = realkind.RealKind(realkind.TOOL, CONTEXT, there.environment, ())
         with realkind.routes(cluster):  # so that Service addresses tell whether the shop serves
             ended = (sys.executable, "-m", "tests.e2e.ended", "kill", CONTEXT, str(file), json.dumps(IN_FORCE))
-            done = there.run(*ended, timeout_s=240)
+            done = there.run(*ended, timeout_s=400)
         if done.returncode != 0:
             raise NotAsItMustBe(done.stderr[-2000:])
         seen = json.loads(done.stdout)
