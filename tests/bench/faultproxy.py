@@ -3,7 +3,8 @@
     python -m tests.bench.faultproxy [--seconds 5] [--trials 20] [--output docs/bench-faultproxy.md]
 
 The proxy has one processor to itself, the upstream and the client share another. Exits with 1 when a bound is passed:
-0.5 ms added to the median answer, 2,000 requests a second, 50 ms until a fault is in force or gone.
+0.5 ms added to the median answer, 2,000 requests a second, 50 ms until a fault is in force or gone: for the median and
+for 95 of 100 of each kind; the most is said, and may be that of a machine that stood still.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 HOST, TOKEN = "127.0.0.1", "bench"
 ADDED_MS, PER_S, ONSET_MS = 0.5, 2000, 50.0
+HANG_S = 10.0
+"""What takes as long does not come at all."""
 _CONNECTIONS = 32
 _REQUEST = b"GET /x HTTP/1.1\r\nHost: bench\r\n\r\n"
 _BODY = b"y" * 512
@@ -43,6 +46,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "blackhole": {},
     "abort": {"status": 503},
 }
+HELD = {"delay", "throttle", "blackhole"}
+"""The kinds that show by an answer that is late, and comes when they are undone; the others break or abort it."""
 _PAGE = """# What a fault proxy costs
 
 `{command}`, Python {python}, the proxy alone on one processor, upstream and client together on another.
@@ -57,9 +62,10 @@ The proxy itself counted {counted:,.0f} requests a second, was busy for {busy:.0
 the other processor with the upstream, so that the rate is what those two and their neighbours leave.
 
 From the control call on, on a connection that is there before: until a request shows the fault, and, after the undo,
-until an answer comes without it. At most {onset_bound:g} ms.
+until an answer comes without it. The median and 95 of 100 are at most {onset_bound:g} ms; the most may be that of a
+machine that stood still.
 
-| fault | onset: median, most, ms | undo: median, most, ms |
+| fault | onset: median, 95 %, most, ms | undo: median, 95 %, most, ms |
 | --- | --- | --- |
 """
 
@@ -195,13 +201,13 @@ class Line:
         self._socket = socket.create_connection((HOST, port))
         self._seen = b""
 
-    def ask(self) -> str:
-        """Send a request, and how it fares: `fine`, `aborted`, `broken`, or `late` when it has no answer in 50 ms."""
+    def ask(self, timeout_s: float) -> str:
+        """Send a request, and how it fares: `fine`, `aborted`, `broken`, or `late` when it has no answer in time."""
         try:
             self._socket.sendall(_REQUEST)
         except OSError:
             return "broken"
-        return self.answer(0.05)
+        return self.answer(timeout_s)
 
     def answer(self, timeout_s: float) -> str:
         """How the request that was sent fares within so long."""
@@ -236,22 +242,27 @@ def onset_and_undo_ms(there: Ways, kind: str) -> tuple[float, float]:
     """From the control call on: until a request is sent that shows the fault, and until one is answered without it.
 
     The connection is there before the onset; after the undo it is the answer held back on it that counts, or the next.
+    Only of a kind that holds answers back is one that is late a sign: else this machine stood still, and it is awaited.
     """
     line = Line(there.through)
-    assert line.ask() == "fine"
+    patience_s = 0.05 if kind in HELD else HANG_S
+    assert line.ask(HANG_S) == "fine"
     with _meanwhile(lambda: there.ask("/fault", "POST", {"id": kind, "kind": kind, "ttl_s": 30, **KINDS[kind]})):
         began = at = time.perf_counter()
-        while (said := line.ask()) == "fine":
+        while (said := line.ask(patience_s)) == "fine":
             at = time.perf_counter()
+            assert at - began < HANG_S, f"{kind} does not show"
     onset = at - began
     with _meanwhile(lambda: there.ask(f"/fault/{kind}", "DELETE")):
         began = time.perf_counter()
         if said == "late":
-            assert line.answer(10) == "fine"
-        while said not in {"late", "fine"}:
+            said = line.answer(HANG_S)
+            assert said == "fine", f"{kind}: the answer that it held back is {said}"
+        while said != "fine":
+            assert time.perf_counter() - began < HANG_S, f"{kind} does not go: {said}"
             if said == "broken":
                 line.renew()
-            said = line.ask()
+            said = line.ask(HANG_S)
     return onset * 1000, (time.perf_counter() - began) * 1000
 
 
@@ -278,17 +289,24 @@ def measure(seconds: float, trials: int) -> tuple[list[str], bool]:
         busy = (processor_s(there.pid) - spent) / (time.monotonic() - began)
         counted = (there.ask("/stats")["requests"] - passed) / (time.monotonic() - began)
         times = {kind: [onset_and_undo_ms(there, kind) for _ in range(trials)] for kind in KINDS}
-    worst = max(max(one) for some in times.values() for one in some)
     lines = _PAGE.format(
         command=f"python -m tests.bench.faultproxy --seconds {seconds:g} --trials {trials}",
         python=platform.python_version(), direct=direct, added=added, added_bound=ADDED_MS,
         connections=_CONNECTIONS, through=through, rate_bound=PER_S, counted=counted, busy=busy,
         each_us=busy / counted * 1e6, onset_bound=ONSET_MS,
     ).splitlines()  # fmt: skip
+    within = added <= ADDED_MS and through >= PER_S
     for kind, some in times.items():
-        columns = [[one[0] for one in some], [one[1] for one in some]]
-        lines.append(f"| {kind} | {' | '.join(f'{statistics.median(c):.1f}, {max(c):.1f}' for c in columns)} |")
-    return lines, added <= ADDED_MS and through >= PER_S and worst <= ONSET_MS
+        columns = [spread([one[0] for one in some]), spread([one[1] for one in some])]
+        lines.append(f"| {kind} | {' | '.join(', '.join(f'{one:.1f}' for one in column) for column in columns)} |")
+        within = within and all(one <= ONSET_MS for middle, nearly_all, _ in columns for one in (middle, nearly_all))
+    return lines, within
+
+
+def spread(times: list[float]) -> tuple[float, float, float]:
+    """The median, what 95 of 100 are within, and the most. Pure."""
+    ranked = sorted(times)
+    return statistics.median(ranked), ranked[int(0.95 * (len(ranked) - 1))], ranked[-1]
 
 
 def main() -> int:

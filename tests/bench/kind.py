@@ -18,15 +18,18 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gameday.verdict import EXIT_CODES, worst
 from tests.bench.noise import EXPERIMENTS, declared, is_caught
+from tests.bench.turns import until_told
 from tests.e2e import realkind
 from tests.e2e.kindsite import Site, site
 from tests.e2e.runs import journals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from subprocess import CompletedProcess
 
 CLUSTER = ("--cluster", "kind")
 GAME_DAY = (".ci/game-day", "kind")
@@ -35,8 +38,6 @@ CONTEXT = "kind-gameday"
 WEAKNESSES = {"slow-catalog-falls-back": "no-deadline", "no-gift-alert-without-a-registry": "no-event-join"}
 """By the one experiment that must fail on it."""
 PIPELINE = "slow-catalog-falls-back"
-TURNS = 3
-"""So often an experiment is run that is inconclusive: three nodes and a shop are much for two processors."""
 KILLED = "friendly-page-when-every-backend-is-dead"
 IN_FORCE = {"experiment": KILLED, "turn": 0, "what": "PATCH .*/deployments/", "number": 2, "when": "answered"}
 OWN = """apiVersion: v1
@@ -91,15 +92,19 @@ class Day:
         return "the same nodes, nothing made anew"
 
     def weaknesses(self) -> str:
-        """Two that must be caught, each on its hypothesis."""
-        report = self.where.folder / "weaknesses"
-        chosen = [word for name in WEAKNESSES.values() for word in ("--weakness", name)]
-        self.gameday("run", *CLUSTER, *chosen, "--report", str(report), code=1)
-        said, violates = journals(report), declared()
-        caught = [run for run in (f"{e}--{w}" for e, w in WEAKNESSES.items()) if is_caught(said[run], violates[run])]
-        if len(caught) != len(WEAKNESSES):
-            raise NotAsItMustBe(f"caught {caught} of {sorted(said)}: {[one['reason'] for one in said.values()]}")
-        return ", ".join(f"{run.partition('--')[2]} failed on {violates[run]}" for run in caught)
+        """Two that must be caught, each on its hypothesis. One that could not be told is run again."""
+        violates = declared()
+
+        def run(left: list[str], turn: int) -> dict[str, dict[str, Any]]:
+            report = self.where.folder / f"weaknesses-{turn}"
+            chosen = [word for one in left for word in ("--weakness", one.partition("--")[2])]
+            done = self.where.gameday("run", *CLUSTER, *chosen, "--report", str(report))
+            return agreed(done, journals(report), left)
+
+        said, again = until_told([f"{e}--{w}" for e, w in WEAKNESSES.items()], run)
+        if missed := {name: one for name, one in said.items() if not is_caught(one, violates[name])}:
+            raise NotAsItMustBe(f"not caught: {in_words(missed)}")
+        return ", ".join(f"{one.partition('--')[2]} failed on {violates[one]}" for one in said) + run_again(again)
 
     def killed(self) -> str:
         """All processes of a run at once, its fault in force: the guardian undoes it."""
@@ -108,7 +113,7 @@ class Day:
         cluster = realkind.RealKind(realkind.TOOL, CONTEXT, there.environment, ())
         with realkind.routes(cluster):  # so that Service addresses tell whether the shop serves
             ended = (sys.executable, "-m", "tests.e2e.ended", "kill", CONTEXT, str(file), json.dumps(IN_FORCE))
-            done = there.run(*ended, timeout_s=240)
+            done = there.run(*ended, timeout_s=400)
         if done.returncode != 0:
             raise NotAsItMustBe(done.stderr[-2000:])
         seen = json.loads(done.stdout)
@@ -119,33 +124,33 @@ class Day:
 
     def everything(self) -> str:
         """Every experiment; each must pass, as on the embedded cluster. One that could not be told is run again."""
-        names = [one.stem for one in EXPERIMENTS if not self.only or one.stem in self.only]
-        left, again = names, []
-        for turn in range(TURNS):
+
+        def run(left: list[str], turn: int) -> dict[str, dict[str, Any]]:
             report = self.where.folder / f"everything-{turn}"
             self.where.gameday("run", *CLUSTER, *left, "--report", str(report), timeout_s=3000)
-            said = journals(report)
-            others = {name: said.get(name, {"verdict": "no journal"}) for name in left}
-            left = [name for name, one in others.items() if one["verdict"] == "inconclusive"]
-            again += [f"{name} ({others[name]['reason']})" for name in left]
-            if wrong := {n: one for n, one in others.items() if one["verdict"] not in ("passed", "inconclusive")}:
-                raise NotAsItMustBe(
-                    "; ".join(f"{n}: {one['verdict']}: {one.get('reason')}" for n, one in wrong.items())
-                )
-            if not left:
-                break
-        else:
-            raise NotAsItMustBe(f"cannot be told on this machine, {TURNS} times: {'; '.join(again)}")
-        return f"{len(names)} of {len(names)} passed" + (f"; run again: {'; '.join(again)}" if again else " at once")
+            return journals(report)
+
+        names = [one.stem for one in EXPERIMENTS if not self.only or one.stem in self.only]
+        said, again = until_told(names, run)
+        if wrong := {name: one for name, one in said.items() if one["verdict"] != "passed"}:
+            raise NotAsItMustBe(in_words(wrong))
+        return f"{len(names)} of {len(names)} passed" + (run_again(again) or " at once")
 
     def pipeline(self) -> str:
-        """As pipelines do it: preflight, up, run, down. What is up is used, and goes with it."""
-        report = self.where.folder / "pipeline"
-        done = self.where.run(*GAME_DAY, "--report", str(report), "--", PIPELINE, timeout_s=900)
-        verdicts = {name: one["verdict"] for name, one in journals(report).items()}
-        if done.returncode != 0 or verdicts != {PIPELINE: "passed"}:
-            raise NotAsItMustBe(f"exit {done.returncode}, {verdicts}: {(done.stdout + done.stderr)[-3000:]}")
-        return f"{PIPELINE} passed"
+        """As pipelines do it: preflight, up, run, down. What is up is used, and goes with it.
+
+        One that could not be told is run again, on a cluster made anew.
+        """
+
+        def run(left: list[str], turn: int) -> dict[str, dict[str, Any]]:
+            report = self.where.folder / f"pipeline-{turn}"
+            done = self.where.run(*GAME_DAY, "--report", str(report), "--", *left, timeout_s=900)
+            return agreed(done, journals(report), left)
+
+        said, again = until_told([PIPELINE], run)
+        if said[PIPELINE]["verdict"] != "passed":
+            raise NotAsItMustBe(in_words(said))
+        return f"{PIPELINE} passed{run_again(again)}"
 
     def nothing_left(self) -> str:
         """No container, no volume, no state; and `down` once more is fine."""
@@ -154,6 +159,25 @@ class Day:
         if "nothing is up" not in self.gameday("down", *CLUSTER):
             raise NotAsItMustBe("down once more does not say that nothing is up")
         return "no container, no volume, no state; once more: nothing is up"
+
+
+def agreed(done: CompletedProcess[str], said: dict[str, dict[str, Any]], runs: list[str]) -> dict[str, dict[str, Any]]:
+    """What the journals say: there is one of each of these runs and no other, and the exit code is the worst's."""
+    expected = EXIT_CODES[worst(one["verdict"] for one in said.values())]
+    if done.returncode != expected or sorted(said) != sorted(runs):
+        told = f"exit {done.returncode}, journals of {sorted(said)}; expected {expected}, of {sorted(runs)}"
+        raise NotAsItMustBe(f"{told}: {(done.stdout + done.stderr)[-4000:]}")
+    return said
+
+
+def in_words(said: dict[str, dict[str, Any]]) -> str:
+    """What runs came to."""
+    return "; ".join(f"{name}: {one['verdict']}: {one['reason']}" for name, one in said.items())
+
+
+def run_again(again: list[str]) -> str:
+    """That some were; empty when none was."""
+    return f"; run again: {'; '.join(again)}" if again else ""
 
 
 def as_it_was(own: Path) -> str:

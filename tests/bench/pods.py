@@ -3,7 +3,8 @@
     python -m tests.bench.pods [--pods 200] [--output docs/bench-pods.md]
 
 Measures, from outside the daemon, on a cluster of its own, which has two cores however many there are:
-- the start of one Python service, until it is Running (twenty, one after the other);
+- the start of one Python service, until it is Running (twenty, one after the other; one during which this machine
+  stood still, long enough to have made it late, is not measured, and another is taken);
 - the same while 200 pods come up at once, and how long until all of them are Ready;
 - the daemon's resident memory with them, and the warm parent's;
 - the daemon's share of a core while they do nothing.
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from gameday import cluster as embedded
 from tests.bench.arguments import at_least_one
+from tests.bench.calm import Calm
 from tests.contract.clusters import Cluster
 from tests.contract.manifests import container, deployment, pod
 
@@ -41,7 +43,8 @@ MAX_DAEMON_MB = 120
 CORES = 2
 READY_S = 120
 """How long the pods are waited for."""
-SINGLE_STARTS = 20
+SINGLE_STARTS, MOST_STARTS = 20, 60
+"""How many are measured one after the other, and how many are taken for that."""
 IDLE_S = 10.0
 
 SERVICE = ["python3", "-m", "http.server", "--bind", "$(POD_IP)", "8080"]
@@ -61,11 +64,15 @@ class Figures:
     daemon_peak_mb: float
     parent_mb: float
     idle_share: float
+    disturbed: int = 0
+    """So many starts were not measured."""
 
     def lines(self) -> Iterator[str]:
         """For people."""
         yield f"one after the other: asked for to Running {_spread(self.single_starts_s)}"
         yield f"one after the other: asked for to Ready {_spread(self.single_answers_s)}"
+        if self.disturbed:
+            yield f"one after the other: {self.disturbed} more not measured, for this machine stood still meanwhile"
         yield f"{self.pods} at once: asked for to Running {_spread(self.burst_starts_s)} (no bound)"
         yield f"{self.pods} at once: asked for to Ready {_spread(self.burst_ready_s)} (no bound)"
         yield f"{self.pods} at once: {len(self.burst_ready_s)} Ready after {self.all_ready_s:.1f} s"
@@ -140,13 +147,20 @@ def measure(cluster: Cluster, daemon_pid: int, count: int) -> Figures:
     service = container(SERVICE, readinessProbe=probe)
     single: list[float] = []
     answers: list[float] = []
-    for number in range(SINGLE_STARTS):
-        watch = Stopwatch(cluster, "default")
-        cluster.create(pods, pod(f"one-{number}", service))
-        took, answered = watch.starts(1)
-        single, answers = single + took, answers + answered
-        cluster.call("DELETE", f"{pods}/one-{number}", query={"gracePeriodSeconds": "0"})
-        cluster.until_gone(f"{pods}/one-{number}")
+    measured = disturbed = 0
+    with Calm() as calm:
+        while measured < SINGLE_STARTS and measured + disturbed < MOST_STARTS:
+            name = f"one-{measured + disturbed}"
+            watch, asked = Stopwatch(cluster, "default"), time.time()
+            cluster.create(pods, pod(name, service))
+            took, answered = watch.starts(1)
+            if is_excused(calm, asked, took):
+                disturbed += 1
+            else:
+                measured += 1
+                single, answers = single + took, answers + answered
+            cluster.call("DELETE", f"{pods}/{name}", query={"gracePeriodSeconds": "0"})
+            cluster.until_gone(f"{pods}/{name}")
     watch, began = Stopwatch(cluster, "default"), time.monotonic()
     cluster.create(cluster.path("deployments", "default"), deployment("many", service, replicas=count))
     burst, ready = watch.starts(count)
@@ -156,7 +170,15 @@ def measure(cluster: Cluster, daemon_pid: int, count: int) -> Figures:
     idle = (_cpu_s(daemon_pid) - before) / IDLE_S
     parent = int(Path(f"/proc/{daemon_pid}/task/{daemon_pid}/children").read_text().split()[0])
     memory = _memory(daemon_pid, "VmRSS"), _memory(daemon_pid, "VmHWM"), _private(parent)
-    return Figures(single, answers, burst, ready, count, all_ready_s, *memory, idle)
+    return Figures(single, answers, burst, ready, count, all_ready_s, *memory, idle, disturbed)
+
+
+def is_excused(calm: Calm, asked: float, took_s: list[float]) -> bool:
+    """Whether this machine stood still during a start, and that alone may have made it late. One that failed is not."""
+    if not took_s:
+        return False
+    end = asked + took_s[0]
+    return calm.gap_within(asked, end) and took_s[0] - calm.stalled_s(asked, end) <= MAX_START_S
 
 
 def document(figures: Figures) -> str:

@@ -100,8 +100,13 @@ class Cluster:
         response = self._send(method, path, data, kind, query, headers, stream=False)
         return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, response.data)
 
-    def lines(self, path: str, query: dict[str, Any] | None = None, *, timeout_s: float = 30) -> Iterator[Any]:
-        """The JSON lines of a streamed answer, such as a watch's events, as they come; it ends with the stream."""
+    def lines(
+        self, path: str, query: dict[str, Any] | None = None, *, timeout_s: float = PATIENCE_S + 30
+    ) -> Iterator[Any]:
+        """The JSON lines of a streamed answer, such as a watch's events, as they come; it ends with the stream.
+
+        A stream that is still for `timeout_s` fails.
+        """
         response = self._send("GET", path, None, None, query, None, stream=True, timeout_s=timeout_s)
         try:
             assert response.status == 200, response.read()
@@ -195,7 +200,7 @@ class Cluster:
                     return last
         raise AssertionError(f"{path}: not so after {timeout_s:g} s; last seen: {json.dumps(last)[:3000]}")
 
-    def until_admits(self, namespace: str, pod: dict[str, Any], *, timeout_s: float = 30) -> None:
+    def until_admits(self, namespace: str, pod: dict[str, Any], *, timeout_s: float = PATIENCE_S) -> None:
         """Wait until a namespace takes pods: until it has its service account, and that, before 1.24, its token."""
         end = time.monotonic() + timeout_s
         while self.call("POST", self.path("pods", namespace), pod, query={"dryRun": "All"}).status != 201:
@@ -208,7 +213,7 @@ class Cluster:
 
     def kubectl(
         self, *arguments: str, namespace: str | None = None, text: str | None = None, ok: bool = True,
-        program: str | None = None, timeout_s: float = 60, environment: dict[str, str] | None = None,
+        program: str | None = None, timeout_s: float = PATIENCE_S + 60, environment: dict[str, str] | None = None,
     ) -> Done:  # fmt: skip
         """Run a kubectl (the wheel's, or `program`); its failure fails the test unless `ok` is false."""
         argv = [program or str(kubectl_path()), *(["-n", namespace] if namespace else []), *arguments]

@@ -98,10 +98,10 @@ def log(cluster: Cluster, namespace: str, name: str, **query: Any) -> str:
 def until_said(cluster: Cluster, path: str, words: str, **query: Any) -> None:
     """Wait until the log of a pod, by its path, has these words."""
     *_, namespace, _, name = path.split("/")
-    end = time.monotonic() + 60
     cluster.until(
         path, lambda p: any("waiting" not in one["state"] for one in p["status"].get("containerStatuses", []))
     )
+    end = time.monotonic() + PATIENCE_S
     while words not in (said := log(cluster, namespace, name, **query)):
         assert time.monotonic() < end, said
         time.sleep(0.05)
@@ -114,7 +114,9 @@ def events(cluster: Cluster, namespace: str, name: str) -> list[tuple[str, str, 
     return [(e["type"], e["reason"], e["message"]) for e in of_it]
 
 
-def told(cluster: Cluster, namespace: str, name: str, reason: str, words: str, *, timeout_s: float = 60) -> None:
+def told(
+    cluster: Cluster, namespace: str, name: str, reason: str, words: str, *, timeout_s: float = PATIENCE_S
+) -> None:
     """Wait for an event about a pod with these words in its message: a kubelet sends five a second at most."""
     end = time.monotonic() + timeout_s
     while True:
@@ -126,7 +128,7 @@ def told(cluster: Cluster, namespace: str, name: str, reason: str, words: str, *
 
 
 def nudged(
-    cluster: Cluster, path: str, holds: Callable[[Object], Any], *, every_s: float = 1, timeout_s: float = 80
+    cluster: Cluster, path: str, holds: Callable[[Object], Any], *, every_s: float = 1, timeout_s: float = PATIENCE_S
 ) -> Object:
     """Wait until the predicate holds of a pod; a kubelet looks again when the pod changes, else once a minute."""
     end = time.monotonic() + timeout_s

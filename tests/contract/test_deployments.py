@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.contract.behaviours import behaviour
-from tests.contract.clusters import MERGE
+from tests.contract.clusters import MERGE, PATIENCE_S
 from tests.contract.workloads import (
     REVISION,
     Trail,
@@ -184,7 +184,8 @@ def test_scaling_events(cluster: Cluster, namespace: str) -> None:
     (replica_set,) = owned(cluster, "replicasets", namespace)
     assert replica_set["metadata"]["annotations"][REVISION] == "1"
     name, query = replica_set["metadata"]["name"], {"fieldSelector": "involvedObject.kind=Deployment"}
-    watch = cluster.lines(cluster.path("events", namespace), {**query, "watch": "true", "timeoutSeconds": 20})
+    query |= {"watch": "true", "timeoutSeconds": str(int(PATIENCE_S))}
+    watch = cluster.lines(cluster.path("events", namespace), query)
     said = sorted(next(watch)["object"]["message"] for _ in range(2))
     assert re.fullmatch(rf"Scaled down replica set {name} (from 2 )?to 0", said[0])
     assert re.fullmatch(rf"Scaled up replica set {name} (from 0 )?to 2", said[1])
@@ -265,8 +266,8 @@ def test_a_deleted_pod_is_replaced(cluster: Cluster, namespace: str) -> None:
     (old,) = owned(cluster, "pods", namespace)
     version = cluster.read(path)["metadata"]["resourceVersion"]
     cluster.call("DELETE", cluster.path("pods", namespace, old["metadata"]["name"]), {"gracePeriodSeconds": 0})
-    since = {"watch": "true", "resourceVersion": version, "timeoutSeconds": 60}
-    seen = (event["object"] for event in cluster.lines(path.rpartition("/")[0], since, timeout_s=65))
+    since = {"watch": "true", "resourceVersion": version, "timeoutSeconds": int(PATIENCE_S)}
+    seen = (event["object"] for event in cluster.lines(path.rpartition("/")[0], since))
     lacking = next(one for one in seen if not one["status"].get("availableReplicas"))
     assert conditions(lacking)["Progressing"] == ("True", "NewReplicaSetAvailable")
     cluster.until(path, rolled_out)

@@ -14,6 +14,7 @@ from kubernetes import client
 from kubernetes.stream import stream
 
 from tests.contract.behaviours import behaviour
+from tests.contract.clusters import PATIENCE_S
 from tests.contract.manifests import WAIT, container, pod
 from tests.contract.running import log, mount, run, running, shell, state, status, until_said
 
@@ -117,7 +118,7 @@ def test_exec_ends_with_the_container(cluster: Cluster, namespace: str) -> None:
         assert command.stdout
         assert command.stdout.readline() == "in\n"
         _exec(cluster, namespace, "touch", "/work/end")
-        assert command.wait(20) == 137
+        assert command.wait(PATIENCE_S) == 137
     seen = cluster.until(cluster.path("pods", namespace, "one"), lambda p: p["status"]["phase"] == "Succeeded")
     assert status(seen)["restartCount"] == 0
 
@@ -131,7 +132,7 @@ def test_exec_terminal(cluster: Cluster, one: str) -> None:
         stderr=False, command=["sh", "-c", "test -t 0 && test -t 1 && test -t 2 && echo terminal; echo both >&2"],
         _preload_content=False,
     )  # fmt: skip
-    shown.run_forever(timeout=10)
+    shown.run_forever(timeout=PATIENCE_S)
     assert (shown.read_stdout().split(), shown.read_stderr()) == (["terminal", "both"], "")
 
 
@@ -144,7 +145,7 @@ def test_python_stream(cluster: Cluster, one: str) -> None:
         tty=False, command=["sh", "-c", "read a; echo got $a; echo bad >&2; exit 3"], _preload_content=False,
     )  # fmt: skip
     shown.write_stdin("hello\n")
-    shown.run_forever(timeout=10)
+    shown.run_forever(timeout=PATIENCE_S)
     assert (shown.read_stdout(), shown.read_stderr()) == ("got hello\n", "bad\n")
     assert shown.returncode == 3
 
@@ -160,8 +161,8 @@ def test_exec_in_pods(cluster: Cluster, one: str) -> None:
     """
     environment = {**cluster.environment(), "PATH": os.path.dirname(sys.executable) + ":/usr/bin:/bin"}  # noqa: PTH120
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], env=environment, capture_output=True, text=True, timeout=60,
-        check=False,
+        [sys.executable, "-c", textwrap.dedent(script)], env=environment, capture_output=True, text=True,
+        timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.contract.behaviours import behaviour
-from tests.contract.clusters import JSON, JSON_PATCH, MERGE
+from tests.contract.clusters import JSON, JSON_PATCH, MERGE, PATIENCE_S
 from tests.contract.manifests import WAIT, container, deployment, pod, service
 from tests.contract.refusing import causes, refused
 from tests.contract.running import ended, kept, log, ready, run, shell, until_said
@@ -206,13 +206,13 @@ def test_when_a_pod_is_to_be_gone(cluster: Cluster, namespace: str) -> None:
 
 @behaviour("A pod that succeeded or failed has no grace when it is deleted", area="pods")
 def test_a_finished_pod_has_no_grace(cluster: Cluster, namespace: str) -> None:
-    """Although it was given a minute; a finalizer keeps it, to be looked at."""
-    made = pod("one", shell("exit 1"), terminationGracePeriodSeconds=60, restartPolicy="Never")
+    """Although it was given ten minutes; a finalizer keeps it, to be looked at."""
+    made = pod("one", shell("exit 1"), terminationGracePeriodSeconds=600, restartPolicy="Never")
     with kept(cluster, namespace, made) as path:
         cluster.until(path, ended)
         for query in ({}, {"gracePeriodSeconds": "30"}):
             assert cluster.call("DELETE", path, query=query).json["metadata"]["deletionGracePeriodSeconds"] == 0
-    cluster.until_gone(path, timeout_s=50)
+    cluster.until_gone(path)
 
 
 # --- slices
@@ -222,7 +222,7 @@ def until_slices(cluster: Cluster, namespace: str, holds: Callable[[list[Object]
     """Watch the slices of the Service `web` until the predicate holds of them."""
     path, chosen = cluster.path("endpointslices", namespace), {"labelSelector": "kubernetes.io/service-name=web"}
     slices: dict[str, Object] = {}
-    for event in cluster.lines(path, {**chosen, "watch": "true", "timeoutSeconds": "25"}):
+    for event in cluster.lines(path, {**chosen, "watch": "true", "timeoutSeconds": int(PATIENCE_S)}):
         one = event["object"]
         slices[one["metadata"]["name"]] = {} if event["type"] == "DELETED" else one
         if holds(found := [one for one in slices.values() if one]):
@@ -236,7 +236,7 @@ def until_slices(cluster: Cluster, namespace: str, holds: Callable[[list[Object]
 def test_slices_keep_ending_pods(cluster: Cluster, namespace: str) -> None:
     """Until it is gone; the Endpoints drop it at once."""
     cluster.create(cluster.path("services", namespace), service("web"))
-    made = pod("one", container(DEAF), labels={"app": "web"}, terminationGracePeriodSeconds=60)
+    made = pod("one", container(DEAF), labels={"app": "web"}, terminationGracePeriodSeconds=600)
     run(cluster, namespace, made, ready)
     path = cluster.path("pods", namespace, "one")
 

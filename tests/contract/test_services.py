@@ -107,9 +107,9 @@ def test_readiness_gates_endpoints(cluster: Cluster, namespace: str) -> None:
 
 @behaviour("A pod that is ending is no endpoint any more, though it still runs", area="services")
 def test_ending_pods_leave(cluster: Cluster, namespace: str) -> None:
-    """It does not hear SIGTERM and has a minute."""
+    """It does not hear SIGTERM and has ten minutes."""
     make(cluster, namespace)
-    path = run(cluster, namespace, "one", ["sh", "-c", "trap '' TERM; sleep 600"], grace_s=60)
+    path = run(cluster, namespace, "one", ["sh", "-c", "trap '' TERM; sleep 600"], grace_s=600)
     until_served(cluster, namespace, "one")
     cluster.call("DELETE", path)
     found = until_served(cluster, namespace)

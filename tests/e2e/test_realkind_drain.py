@@ -38,7 +38,7 @@ BUDGET: dict[str, Any] = {
     "metadata": {"name": "none-may-go"},
     "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app.kubernetes.io/part-of": "gameday-storefront"}}},
 }
-pytestmark = [pytest.mark.realkind, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.realkind, pytest.mark.timeout(1200)]
 
 
 def app_of(pod: dict[str, Any]) -> str:
@@ -106,7 +106,7 @@ class DrainedShop:
         argv = ["env", f"GAMEDAY_NODE={self.node}", "GAMEDAY_ALLOW_DRAIN=1", sys.executable, "-m", "tests.e2e.ended"]
         point = json.dumps({"experiment": DRAIN.stem, **moment})
         seen: dict[str, Any] = json.loads(
-            self.cluster.run(*argv, trial, self.cluster.context, str(DRAIN), point, timeout_s=240)
+            self.cluster.run(*argv, trial, self.cluster.context, str(DRAIN), point, timeout_s=400)
         )
         logging.getLogger(__name__).info("%s %s: %s", trial, point, seen["said"])
         return seen

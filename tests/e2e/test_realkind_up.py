@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from tests.e2e.nobody import Nobody
 
-pytestmark = [pytest.mark.realkind, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.realkind, pytest.mark.timeout(1500)]
+GUARD_S = 600
+"""For what comes at last: a node is made from an image of a gigabyte, by a machine that may be busy."""
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +122,9 @@ def test_no_network_for_the_images_base(nothing: Site) -> None:
 def test_an_interrupted_up_takes_down_what_it_made(nothing: Site, number: int, code: int) -> None:
     """As soon as there is a node."""
     with nothing.start(*UP, stderr=subprocess.PIPE) as up:
-        assert wait_until(lambda: bool(nothing.nodes()), 60)
+        await_node(nothing, up)
         os.kill(up.pid, number)
-        _, said = up.communicate(timeout=60)
+        _, said = up.communicate(timeout=GUARD_S)
     assert up.returncode == code, said
     assert "nothing of the kind cluster is left" in said
     assert nothing.nodes() == []
@@ -131,12 +133,18 @@ def test_an_interrupted_up_takes_down_what_it_made(nothing: Site, number: int, c
 def test_an_interrupted_up_that_nobody_listens_to(nothing: Site) -> None:
     """`2>&1 | tee` goes by the same Ctrl-C: what was made is taken down all the same."""
     with nothing.start(*UP, stderr=subprocess.PIPE) as up:
-        assert wait_until(lambda: bool(nothing.nodes()), 60)
+        await_node(nothing, up)
         assert up.stderr is not None
         up.stderr.close()
         os.kill(up.pid, signal.SIGINT)
-        assert up.wait(60) == 130
+        assert up.wait(GUARD_S) == 130
     assert nothing.nodes() == []
+
+
+def await_node(where: Site, up: subprocess.Popen[str]) -> None:
+    """Wait until there is a node, while `up` lives."""
+    assert wait_until(lambda: bool(where.nodes()) or up.poll() is not None, GUARD_S)
+    assert up.poll() is None, f"up ended with {up.returncode} before it was interrupted"
 
 
 def test_down_twice(nothing: Site) -> None:

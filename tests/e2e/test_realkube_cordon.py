@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.e2e.realkube import RealKube
 
-pytestmark = [pytest.mark.realkube, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.realkube, pytest.mark.timeout(1200)]
 
 
 def test_a_cordon_is_undone_from_the_ledger(real_cluster: RealKube) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gameday import evidence
+from tests.bench.calm import Calm, allowed_s, words
+from tests.bench.kills.trial import OBJECTS_S, kill_all
+from tests.bench.turns import until_told
 from tests.e2e import realkube
 from tests.e2e.runs import GAMEDAY, journals
 
@@ -22,24 +23,27 @@ if TYPE_CHECKING:
     from tests.e2e.realkube import RealKube
 
 PROBE = Path(__file__).with_name("reach_probe.py")
-pytestmark = [pytest.mark.realkube, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.realkube, pytest.mark.timeout(1800)]
 
 
 def test_a_game_day_in_fresh_namespaces_by_port_forward(real_cluster: RealKube, tmp_path: Path) -> None:
-    """With nothing but the API a whole game day passes, on shop, mailbox, database and fault proxy; all is deleted."""
-    options = ["--context", "realkube", "--reach", "port-forward", "--report", str(tmp_path)]
-    real_cluster.run(
-        GAMEDAY, "run", "no-gift-alert-without-a-registry", "slow-catalog-falls-back", *options, timeout_s=400
-    )
-    said = journals(tmp_path)
-    assert {name: one["verdict"] for name, one in said.items()} == {
-        "no-gift-alert-without-a-registry": "passed",
-        "slow-catalog-falls-back": "passed",
-    }
+    """With nothing but the API a whole game day is told, on shop, mailbox, database and fault proxy; all is deleted.
+
+    Each fault is in force, felt and undone. The verdict is that of a machine that may be busy: it is no failure.
+    """
+
+    def run(left: list[str], turn: int) -> dict[str, dict[str, Any]]:
+        return game_day(real_cluster, left, tmp_path / str(turn), "--reach", "port-forward")
+
+    said, _ = until_told(["no-gift-alert-without-a-registry", "slow-catalog-falls-back"], run, told=was_felt)
     for one in said.values():
-        assert one["run"]["reach"] == "port-forward"
-        left = real_cluster.kubectl("get", "namespace", one["run"]["namespace"], "--ignore-not-found", "-o", "json")
-        assert not left or json.loads(left)["metadata"].get("deletionTimestamp")
+        assert was_felt(one), one
+        assert one["verdict"] in ("passed", "inconclusive"), one["reason"]
+    for file in tmp_path.glob("*"):
+        for one in journals(file).values():
+            assert one["run"]["reach"] == "port-forward"
+            left = real_cluster.kubectl("get", "namespace", one["run"]["namespace"], "--ignore-not-found", "-o", "json")
+            assert not left or json.loads(left)["metadata"].get("deletionTimestamp")
 
 
 def test_a_port_forward_outlives_pods_and_tells_its_own_failures_from_theirs(
@@ -71,19 +75,26 @@ def test_a_killed_runner_leaves_what_revert_restores(real_cluster: RealKube, rea
 
 
 def test_the_guardian_undoes_what_a_killed_runner_left(real_cluster: RealKube, real_shop: str, tmp_path: Path) -> None:
-    """With no rights but its Role's, as a pod of the restricted standard: every object is restored within 15 s."""
+    """With no rights but its Role's, as a pod of the restricted standard: every object is restored within 15 s.
+
+    Calm ones: a machine that stood still has restored nothing meanwhile.
+    """
     where = ["--context", "realkube", "--namespace", real_shop]
     real_cluster.run(GAMEDAY, "guardian", "install", *where)
     real_cluster.wait_ready(real_shop)
     before = real_cluster.objects(real_shop)
     try:
         for experiment in ("no-gift-alert-without-a-registry", "slow-catalog-falls-back"):
-            kill_in_the_middle([experiment, *where], tmp_path / experiment)
-            ends = time.monotonic() + 15
-            assert real_cluster.objects(real_shop) != before
-            while real_cluster.objects(real_shop) != before:
-                said = real_cluster.kubectl("logs", "deploy/gameday-guardian", "-n", real_shop)
-                assert time.monotonic() < ends, f"not restored within 15 s; the guardian: {said}"
+            with Calm() as calm:
+                kill_in_the_middle([experiment, *where], tmp_path / experiment)
+                began = looked = time.time()
+                assert real_cluster.objects(real_shop) != before
+                while real_cluster.objects(real_shop) != before:
+                    stalled_s = calm.stalled_s(began, looked)
+                    if looked - began > allowed_s(OBJECTS_S, stalled_s):
+                        said = real_cluster.kubectl("logs", "deploy/gameday-guardian", "-n", real_shop)
+                        pytest.fail(f"not restored: {words(OBJECTS_S, stalled_s)}; the guardian: {said}")
+                    looked = time.time()  # before the next look: what that shows was so at this time, or later
         assert "no fault is on record" in real_cluster.run(GAMEDAY, "ledger", *where)
     finally:
         real_cluster.run(GAMEDAY, "guardian", "uninstall", *where)
@@ -119,14 +130,47 @@ def test_each_client_of_a_network_fault_must_have_felt_it(real_cluster: RealKube
         (tmp_path / f"{name}.yaml").write_text(
             text.replace("jitter_ms: 200}", f"jitter_ms: 200, clients: app={client}}}")
         )
-    files = [str(tmp_path / f"{name}.yaml") for name in told]
-    with pytest.raises(AssertionError, match="exit 3"):
-        real_cluster.run(
-            GAMEDAY, "run", *files, "--context", "realkube", "--report", str(tmp_path / "report"), timeout_s=400
-        )
-    said = journals(tmp_path / "report")
-    assert {name: one["verdict"] for name, one in said.items()} == {"felt": "passed", "unfelt": "inconclusive"}
-    assert "orders-" in said["unfelt"]["reason"]
+
+    def run(left: list[str], turn: int) -> dict[str, dict[str, Any]]:
+        report = tmp_path / f"{left[0]}-{turn}"
+        return game_day(real_cluster, [str(tmp_path / f"{name}.yaml") for name in left], report)
+
+    felt = until_told(["felt"], run, told=was_felt)[0]["felt"]
+    assert was_felt(felt), felt
+    assert unseen(felt) == []
+    assert felt["verdict"] in ("passed", "inconclusive"), felt["reason"]
+    unfelt = until_told(["unfelt"], run, told=was_in_force)[0]["unfelt"]
+    assert was_in_force(unfelt), unfelt
+    assert not was_felt(unfelt)
+    assert any("orders-" in one for one in unseen(unfelt)), unfelt
+    assert unfelt["verdict"] == "inconclusive"
+
+
+def game_day(cluster: RealKube, names: list[str], report: Path, *options: str) -> dict[str, dict[str, Any]]:
+    """Run experiments, whatever comes of them; returns what each journal says of gameday."""
+    argv = [cluster.tool.command, "exec", GAMEDAY, "run", *names, "--context", "realkube", "--report", str(report)]
+    done = subprocess.run(
+        [*argv, *options], env=cluster.environment, capture_output=True, text=True, check=False, timeout=500
+    )
+    said = journals(report)
+    assert said, f"exit {done.returncode}: {done.stdout}{done.stderr}"
+    return said
+
+
+def was_in_force(gameday: dict[str, Any]) -> bool:
+    """Whether a run came to its faults: its baseline was met, and each was in force and was undone."""
+    faults = gameday["faults"]
+    return bool(gameday["baseline_met"] and faults and all(one["in_force"] and one["undone"] for one in faults))
+
+
+def was_felt(gameday: dict[str, Any]) -> bool:
+    """Whether it did, and each has touched traffic."""
+    return was_in_force(gameday) and all(one["touched"] for one in gameday["faults"])
+
+
+def unseen(gameday: dict[str, Any]) -> list[str]:
+    """The clients that a fault names and that were not seen."""
+    return [client for one in gameday["faults"] for client in one["unseen"]]
 
 
 def kill_in_the_middle(options: list[str], report: Path) -> None:
@@ -134,20 +178,13 @@ def kill_in_the_middle(options: list[str], report: Path) -> None:
     command = [realkube.TOOL.command, "exec", GAMEDAY, "run", *options, "--report", str(report)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as runner:
         await_fault(runner, report / options[0] / evidence.FILE_NAME)
-        for process in [*reversed(descendants(runner.pid)), runner.pid]:
-            os.kill(process, signal.SIGKILL)
+        kill_all(runner.pid)
 
 
-def await_fault(runner: subprocess.Popen[bytes], file: Path, timeout_s: float = 120) -> None:
+def await_fault(runner: subprocess.Popen[bytes], file: Path, timeout_s: float = 300) -> None:
     """Wait until the run has proven a fault in force."""
     ends = time.monotonic() + timeout_s
     while not any(fact["event"] == "fault-in-force" for fact in evidence.read(file)):
         assert runner.poll() is None, f"the run ended with {runner.returncode} before its fault was in force"
         assert time.monotonic() < ends, f"no fault in force within {timeout_s} s"
         time.sleep(0.05)  # the file belongs to another process: there is no event to await
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes below one, each after its parent."""
-    children = [int(c) for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
-    return [one for child in children for one in (child, *descendants(child))]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.realkube import RealKube
 
-pytestmark = [pytest.mark.realkube, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.realkube, pytest.mark.timeout(1200)]
 NEWCOMER = "newcomer"
 
 

@@ -157,7 +157,7 @@ def _still_works(running: Running, cluster: Cluster, outcome: Outcome) -> None:
                                  readinessProbe={"tcpSocket": {"port": 8080}, "periodSeconds": 1})  # fmt: skip
     cluster.create(path.rpartition("/")[0], manifests.deployment("web", server, replicas=2))
     try:
-        cluster.until(path, lambda one: one.get("status", {}).get("readyReplicas") == 2, timeout_s=30)
+        cluster.until(path, lambda one: one.get("status", {}).get("readyReplicas") == 2, timeout_s=120)
     except AssertionError as problem:
         outcome.findings.append(f"no Deployment rolls out any more: {problem}")
     outcome.rss_mb = _rss_mb(running.pid)

@@ -3,8 +3,9 @@
     python -m tests.bench.kills [--points 200] [--shops 3] [--seed 1] [--context NAME] [--output docs/kills.md]
 
 Each experiment runs once unharmed, to know its writes; then runs are killed at points drawn from these, on embedded
-clusters, or on a real one that `--context` names. Fails (exit 1) when anything was left, or restored too late, or when
-more than a tenth as many runs as were killed ended before they came to their point.
+clusters, or on a real one that `--context` names. For a run that was over before it came to its point another point is
+drawn. Fails (exit 1) when anything was left, or restored too late, or when of twice as many points as were asked for
+too few were come to.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import signal
 import threading
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gameday import evidence
+from tests.bench.calm import Calm, allowed_s, words
 from tests.bench.kills.shop import END_S
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["AGAIN_S", "BEGINS_S", "LATER_S", "RESTORED_S", "Stopped", "stop"]
 
 BEGINS_S, RESTORED_S = 1.0, 7.0
-"""Bounds, from the signal on."""
+"""Bounds, from the signal on, in calm seconds."""
 LATER_S, AGAIN_S = 1.0, 2.0
 _LOOK_EVERY_S = 0.1
 
@@ -56,7 +58,10 @@ def how(point: Point) -> How:
 
 @dataclass(frozen=True)
 class Stopped:
-    """What came of one interruption; times in seconds since the signal."""
+    """What came of one interruption; times in seconds since the signal.
+
+    `stalled_s`: until the undo began, and until all was restored, for how long this machine was not calm.
+    """
 
     point: Point
     how: How
@@ -66,16 +71,20 @@ class Stopped:
     restored_s: float
     took_s: float
     wrong: tuple[str, ...]
+    stalled_s: tuple[float, float] = (0.0, 0.0)
 
     @property
     def problem(self) -> str:
         """What is not as it must be, in words; empty when nothing is."""
-        begins_s = self.begins_s or 0.0
-        late = (
-            f"undo began after {begins_s:.1f} s, at most {BEGINS_S:g} s" if begins_s > BEGINS_S else "",
-            f"restored after {self.restored_s:.1f} s, at most {RESTORED_S:g} s" if self.restored_s > RESTORED_S else "",
-        )
-        return "; ".join(one for one in (*self.wrong, *late) if one)
+        late = [
+            f"{what} after {took_s:.1f} s, {words(bound_s, stalled_s)}"
+            for what, took_s, bound_s, stalled_s in (
+                ("undo began", self.begins_s or 0.0, BEGINS_S, self.stalled_s[0]),
+                ("restored", self.restored_s, RESTORED_S, self.stalled_s[1]),
+            )
+            if took_s > allowed_s(bound_s, stalled_s)
+        ]
+        return "; ".join([*self.wrong, *late])
 
     def __str__(self) -> str:
         """For whoever waits."""
@@ -105,12 +114,19 @@ class _Interruption:
         threading.Timer(self._how.again_s, self._send, [self._how.again]).start()
 
     def _send(self, number: signal.Signals) -> bool:
-        """Whether there was anybody left to get it; the runner is not waited for before all is over."""
+        """Whether the runner was there to get it: one that has ended takes a signal too, until it is waited for."""
         try:
-            os.killpg(self._pid, number) if self._how.group else os.kill(self._pid, number)
+            runner = os.pidfd_open(self._pid)
         except ProcessLookupError:
             return False
-        return True
+        try:
+            ended = bool(select.select([runner], [], [], 0)[0])
+            os.killpg(self._pid, number) if self._how.group else signal.pidfd_send_signal(runner, number)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(runner)
+        return not ended
 
 
 def stop(shop: Shop, file: Path, point: Point) -> Stopped | None:
@@ -125,24 +141,24 @@ def stop(shop: Shop, file: Path, point: Point) -> Stopped | None:
             interruption.begin()
         return False
 
-    with shop.begun(file, cuts) as (runner, report, _):
-        interruption = _Interruption(runner.pid, manner)
-        restored_at = _watch(shop, before, interruption, lambda: runner.poll() is None)
-        runner.wait(END_S)
-        over_at = time.time()
-    if interruption.sent_at is None or interruption.unheard:
-        return None
-    sent_at = interruption.sent_at
+    with Calm() as calm:
+        with shop.begun(file, cuts) as (runner, report, _):
+            interruption = _Interruption(runner.pid, manner)
+            restored_at = _watch(shop, before, interruption, lambda: runner.poll() is None)
+            runner.wait(END_S)
+            over_at = time.time()
+        if interruption.sent_at is None or interruption.unheard:
+            return None
+        sent_at = interruption.sent_at
+        begins_s = _undo_began(report, sent_at)
+        stalled_s = calm.stalled_s(sent_at, sent_at + (begins_s or 0.0)), calm.stalled_s(sent_at, restored_at)
     wrong = [*_files_amiss(report), *(f"left: {one}" for one in shop.left(before))]
 
     expected = 128 + manner.number
     if runner.returncode != expected:
         said = (report / "said").read_text()[-300:]
         wrong.append(f"exit code {runner.returncode}, expected {expected}: {said}")
-    return Stopped(
-        point, manner, str(hit), _undo_began(report, sent_at), restored_at - sent_at, over_at - sent_at,
-        tuple(wrong),
-    )  # fmt: skip
+    return Stopped(point, manner, str(hit), begins_s, restored_at - sent_at, over_at - sent_at, tuple(wrong), stalled_s)
 
 
 def _watch(shop: Shop, before: dict[str, Any], interruption: _Interruption, runs: Callable[[], bool]) -> float:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Judged", "Matrix", "run"]
 
+SPARE = 2
+"""So many times as many points are drawn as must be come to: how often pods are killed, and so what is written, varies.
+"""
+
 
 class Judged(Protocol):
     """What came of one point."""
@@ -46,20 +50,25 @@ R = TypeVar("R", bound=Judged)
 
 @dataclass
 class Matrix(Generic[R]):
-    """The points that are left, and what came of the others; `missed` are those to which their runs never came."""
+    """The points that are left, and what came of the others; `missed` are those to which their runs never came.
+
+    `wanted`: at how many points there must be a result; for each that is missed one more is taken.
+    """
 
     left: list[Point]
     writes: dict[str, list[Write]]
     results: list[R] = field(default_factory=list)
     missed: list[Point] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    wanted: int = 0
+    _under_way: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was amiss, and of all points at most a tenth missed: how often pods are killed varies."""
-        bad = self.broken or self.left or any(one.problem for one in self.results)
-        return bool(self.results) and not bad and len(self.missed) <= len(self.results) / 10
+        """Whether there are as many results as were wanted, and nothing was amiss in any."""
+        bad = self.broken or any(one.problem for one in self.results)
+        return bool(self.results) and not bad and len(self.results) >= self.wanted
 
     def work(self, shop: Shop, files: dict[str, Path], trial: Callable[[Shop, Path, Point], R | None]) -> None:
         """Take one point after the other."""
@@ -70,15 +79,22 @@ class Matrix(Generic[R]):
                 self.broken.append(f"{point}: {type(problem).__name__}: {problem}")
                 return
             with self._lock:
+                self._under_way -= 1
                 if result is None:
                     self.missed.append(point)
-                    continue
-                self.results.append(result)
+                else:
+                    self.results.append(result)
+            if result is None:
+                print(f"missed: the run was over before {point}; another is drawn, if any is left", flush=True)
+                continue
             print(f"{len(self.results)}: {point.experiment}, {point.when} {result.write}: {result}", flush=True)
 
     def _next(self) -> Point | None:
         with self._lock:
-            return self.left.pop(0) if self.left else None
+            if not self.left or len(self.results) + self._under_way >= self.wanted:
+                return None
+            self._under_way += 1
+            return self.left.pop(0)
 
 
 def run(
@@ -100,7 +116,7 @@ def run(
         writes = _survey(there, files)
         for name, seen in writes.items():
             print(f"{name}: {len(seen)} writes: {dict(Counter(map(str, seen)))}", flush=True)
-        matrix: Matrix[R] = Matrix(draw(writes, points, seed), writes)
+        matrix: Matrix[R] = Matrix(draw(writes, SPARE * points, seed), writes, wanted=points)
         with ThreadPoolExecutor(len(there)) as workers:
             list(workers.map(lambda shop: matrix.work(shop, files, trial), there))
     return matrix

@@ -6,6 +6,7 @@ import statistics
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from tests.bench.calm import MOST
 from tests.bench.kills.trial import OBJECTS_S, SERVES_S
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ _WHAT = (
     "processes, at one of its writes to the API: before the server got it, or before its answer came back. Of every "
     "four kills one took the guardian's pod too. Then, on a cluster that lives on: every object as it was within "
     f"{OBJECTS_S:g} s, and within {SERVES_S:g} s more the shop serving: Deployments available, the mailer by its true "
-    "configuration, the home page no fallback."
+    "configuration, the home page no fallback. What this machine was not calm for is added to a bound, which is never "
+    f"more than {MOST} times as long."
 )
 _COLUMNS = (
     "experiment", "its writes", "kills", "at different moments", "with entries in the ledger",
@@ -50,7 +52,8 @@ def page(matrix: Matrix[Result], command: str, took_s: float) -> str:
         most = max(one.restored_s for one in both)
         lines += ["", f"With the guardian's pod: {len(both)} kills, restored after at most {most:.1f} s."]
     if missed:
-        lines += ["", f"{len(missed)} runs ended before they came to their point (the number of kills of pods varies)."]
+        varies = "the number of kills of pods varies; for each another point was drawn"
+        lines += ["", f"{len(missed)} runs ended before they came to their point ({varies})."]
     bad = [one for one in results if one.problem]
     lines += [
         "",

@@ -14,6 +14,7 @@ import statistics
 import sys
 from typing import TYPE_CHECKING
 
+from tests.bench.calm import MOST
 from tests.bench.kills.command import command
 from tests.bench.kills.interruption import AGAIN_S, BEGINS_S, LATER_S, RESTORED_S, stop
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 _WHAT = (
     "`{command}`, {minutes:.0f} min. SIGINT or SIGTERM at one of a run's writes to the API or up to "
     f"{LATER_S:g} s later, another of them up to {AGAIN_S:g} s after that. The undo must begin within {BEGINS_S:g} s, "
-    f"every object be as it was within {RESTORED_S:g} s; exit code, journal and report must be right."
+    f"every object be as it was within {RESTORED_S:g} s; what this machine was not calm for is added to a bound, which "
+    f"is never more than {MOST} times as long. Exit code, journal and report must be right."
 )
 _COLUMNS = (
     "signal", "interrupted", "at different moments", "undoing already", "else the undo began after: median, most, s",
@@ -49,7 +51,8 @@ def page(matrix: Matrix[Stopped], said: str, took_s: float) -> str:
                 cells = [f"{number.name} to {whom}", len(some), moments, len(some) - len(begins), *times, bad]
                 lines.append(f"| {' | '.join(map(str, cells))} |")
     if matrix.missed:
-        lines += ["", f"{len(matrix.missed)} runs were over before they came to their point."]
+        missed = f"{len(matrix.missed)} runs were over before they came to their point"
+        lines += ["", f"{missed}; for each another was drawn."]
     amiss = [one for one in matrix.results if one.problem]
     lines += ["", *(f"- {o.point.experiment}, write {o.point.number} {o.point.when} ({o.write}): {o}" for o in amiss)]
     return "\n".join(lines).rstrip() + "\n"

@@ -18,6 +18,9 @@ client, dynamic, stream, utils, watch = (
 )  # fmt: skip
 
 _kubernetes.config.load_kube_config()
+PATIENCE_S = 200
+"""How long a cluster may take for what it does at last: that of `clusters.py`, which is not to be had here."""
+
 core = client.CoreV1Api()
 apps = client.AppsV1Api()
 
@@ -36,7 +39,7 @@ def refused(call: Any, *arguments: Any, **more: Any) -> ApiException:
     raise AssertionError(f"{call.__name__} was not refused")
 
 
-def until(what: str, holds: Any, timeout_s: float = 40) -> None:
+def until(what: str, holds: Any, timeout_s: float = PATIENCE_S) -> None:
     """Wait until something holds; what it is, is said when time is up."""
     end = time.monotonic() + timeout_s
     while not holds():

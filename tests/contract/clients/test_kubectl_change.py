@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tests.contract.behaviours import behaviour
-from tests.contract.clients.typed import settings, text, web
+from tests.contract.clients.typed import PATIENTLY, settings, text, web
 from tests.contract.manifests import container, deployment, pod
 from tests.contract.running import running, shell, status
 from tests.contract.workloads import owned, started, templated
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 def test_wait(kubectl: Kubectl) -> None:
     """A Deployment becomes available."""
     kubectl("create", "-f", "-", text=text(web(replicas=1), settings()))
-    said = kubectl("wait", "deployment/web", "--for=condition=Available", "--timeout=40s")
+    said = kubectl("wait", "deployment/web", "--for=condition=Available", PATIENTLY)
     assert said == "deployment.apps/web condition met\n"
-    kubectl("wait", "pods", "-l", "app=web", "--for=condition=Ready", "--timeout=40s")
-    kubectl("wait", "deployment/web", "--for=jsonpath={.status.readyReplicas}=1", "--timeout=40s")
+    kubectl("wait", "pods", "-l", "app=web", "--for=condition=Ready", PATIENTLY)
+    kubectl("wait", "deployment/web", "--for=jsonpath={.status.readyReplicas}=1", PATIENTLY)
     late = kubectl.run("wait", "deployment/web", "--for=condition=Available=False", "--timeout=1s")
     assert (late.code, "timed out waiting for the condition" in late.stderr) == (1, True)
     held = kubectl.run("wait", "cm/one", "--for=delete", "--timeout=1s")
     assert (held.code, "timed out waiting" in held.stderr) == (1, True)
     kubectl("delete", "cm", "one", "--wait=false")
-    kubectl("wait", "cm/one", "--for=delete", "--timeout=20s")
+    kubectl("wait", "cm/one", "--for=delete", PATIENTLY)
 
 
 @behaviour("kubectl scale sets the replicas, and refuses when they are not what was expected", area="kubectl")
@@ -42,7 +42,7 @@ def test_scale(kubectl: Kubectl) -> None:
     assert refused.code == 1
     assert "Expected replicas to be 7, was 2" in refused.stderr
     kubectl("scale", "deploy", "-l", "app=web", "--replicas=0")
-    kubectl("wait", "deployment/web", "--for=jsonpath={.status.observedGeneration}=3", "--timeout=20s")
+    kubectl("wait", "deployment/web", "--for=jsonpath={.status.observedGeneration}=3", PATIENTLY)
     assert 'deployments.apps "none" not found' in kubectl.run("scale", "deployment/none", "--replicas=1").stderr
 
 
@@ -88,11 +88,11 @@ def test_label_and_annotate(kubectl: Kubectl) -> None:
 
 @behaviour("kubectl delete takes names, selectors and files; it waits, and forces", area="kubectl")
 def test_delete(kubectl: Kubectl) -> None:
-    """A pod with a minute's grace goes at once by force; what is not there is an error, or ignored."""
-    body = pod("one", container(["sh", "-c", "trap '' TERM; sleep 600"]), terminationGracePeriodSeconds=60)
+    """A pod with ten minutes' grace goes at once by force; what is not there is an error, or ignored."""
+    body = pod("one", container(["sh", "-c", "trap '' TERM; sleep 600"]), terminationGracePeriodSeconds=600)
     kubectl("create", "-f", "-", text=text({"apiVersion": "v1", "kind": "Pod", **body}, settings("a"), settings("b"),
                                            settings("c")))  # fmt: skip
-    kubectl("wait", "pod/one", "--for=condition=Ready", "--timeout=40s")
+    kubectl("wait", "pod/one", "--for=condition=Ready", PATIENTLY)
     assert re.match(r'configmap "a" deleted', kubectl("delete", "cm", "a"))
     assert re.match(r'configmap "b" deleted', kubectl("delete", "-f", "-", text=text(settings("b"))))
     assert len(kubectl("delete", "cm", "-l", "kept=here").splitlines()) == 1
@@ -120,7 +120,7 @@ def test_logs(kubectl: Kubectl) -> None:
     """A pod that ends ends what follows it."""
     body = pod("one", container(["sh", "-c", "echo one; echo two"]), restartPolicy="Never")
     kubectl("create", "-f", "-", text=text({"apiVersion": "v1", "kind": "Pod", **body}, web(replicas=1)))
-    kubectl("wait", "pod/one", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=40s")
+    kubectl("wait", "pod/one", "--for=jsonpath={.status.phase}=Succeeded", PATIENTLY)
     assert kubectl("logs", "one") == "one\ntwo\n"
     assert kubectl("logs", "one", "-f", "-c", "main") == "one\ntwo\n"
     assert kubectl("logs", "one", "--tail=1", "--since=1h") == "two\n"
@@ -128,7 +128,7 @@ def test_logs(kubectl: Kubectl) -> None:
     assert kubectl("logs", "-l", "app=one", "--prefix").splitlines() == ["[pod/one/main] one", "[pod/one/main] two"]
     assert "previous terminated container" in kubectl.run("logs", "one", "--previous").stderr
     assert "container other is not valid for pod one" in kubectl.run("logs", "one", "-c", "other").stderr
-    kubectl("rollout", "status", "deployment/web", "--timeout=40s")
+    kubectl("rollout", "status", "deployment/web", PATIENTLY)
     assert kubectl("logs", "deployment/web") == "started\n"
 
 
@@ -166,7 +166,7 @@ def test_logs_of_many(kubectl: Kubectl) -> None:
 def test_exec(kubectl: Kubectl) -> None:
     """In a pod, and in one of a Deployment's."""
     kubectl("create", "-f", "-", text=text(web(replicas=1)))
-    kubectl("rollout", "status", "deployment/web", "--timeout=40s")
+    kubectl("rollout", "status", "deployment/web", PATIENTLY)
     assert kubectl("exec", "deployment/web", "--", "sh", "-c", "echo here $0", "now") == "here now\n"
     assert kubectl("exec", "-i", "deployment/web", "-c", "main", "--", "cat", text="words\n") == "words\n"
     done = kubectl.run("exec", "deployment/web", "--", "sh", "-c", "echo bad >&2; exit 3")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from tests.contract.behaviours import behaviour
-from tests.contract.clients.typed import await_event, lines, settings, text, web
+from tests.contract.clients.typed import PATIENTLY, await_event, lines, settings, text, web
 from tests.contract.manifests import IMAGE, service
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_describe(kubectl: Kubectl) -> None:
     """With what belongs to each: events, endpoints, pods."""
     kubectl("create", "-f", "-", text=text(web(replicas=1), settings(a="1"),
                                             {"apiVersion": "v1", "kind": "Service", **service("web")}))  # fmt: skip
-    kubectl("rollout", "status", "deployment/web", "--timeout=40s")
+    kubectl("rollout", "status", "deployment/web", PATIENTLY)
     await_event(kubectl, "ScalingReplicaSet")
     endpoints = kubectl.cluster.path("endpoints", kubectl.namespace, "web")
     kubectl.cluster.until(endpoints, lambda one: any(subset.get("addresses") for subset in one.get("subsets", [])))
@@ -112,7 +112,7 @@ def test_discovery(kubectl: Kubectl) -> None:
     assert {"namespaces", "nodes"} <= set(namespaced)
     assert {"apps/v1", "v1", "coordination.k8s.io/v1"} <= set(kubectl("api-versions").split())
     kubectl("create", "-f", "-", text=text(web(replicas=1)))
-    kubectl("rollout", "status", "deployment/web", "--timeout=40s")
+    kubectl("rollout", "status", "deployment/web", PATIENTLY)
     await_event(kubectl, "ScalingReplicaSet")
     assert "ScalingReplicaSet" in kubectl("events", "--for=deployment/web")
     of_it = ("--field-selector=involvedObject.kind=Deployment", "--sort-by=.lastTimestamp")

@@ -11,6 +11,7 @@ import yaml
 
 from tests.contract.behaviours import behaviour
 from tests.contract.clients.activities import shows
+from tests.contract.clusters import PATIENCE_S
 from tests.contract.manifests import WAIT, container, deployment, service
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def test_cordon(cluster: Cluster, namespace: str, toolkit: Toolkit, node: str) -
     (first,) = cluster.read(cluster.path("pods", namespace))["items"]
     assert toolkit("node.actions.cordon_node", **chosen) == [node]
     assert cluster.read(f"/api/v1/nodes/{node}")["spec"]["unschedulable"] is True
-    assert toolkit("node.actions.drain_nodes", timeout=30, **chosen) == [node]
+    assert toolkit("node.actions.drain_nodes", timeout=int(PATIENCE_S), **chosen) == [node]
     cluster.until_gone(cluster.path("pods", namespace, first["metadata"]["name"]))
     assert toolkit("node.actions.uncordon_node", **chosen) == [node]
     assert not cluster.read(f"/api/v1/nodes/{node}")["spec"].get("unschedulable")

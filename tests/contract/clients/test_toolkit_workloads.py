@@ -9,6 +9,7 @@ import yaml
 
 from tests.contract.behaviours import behaviour
 from tests.contract.clients.activities import shows
+from tests.contract.clusters import PATIENCE_S
 from tests.contract.manifests import WAIT, container, deployment
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from tests.contract.clients.activities import Toolkit
     from tests.contract.clusters import Cluster
+
+_LONG = {"timeout": int(PATIENCE_S)}
+"""For probes that wait for what comes at last: theirs is half a minute."""
 
 
 def _file(folder: Path, body: dict[str, Any], form: str = "yaml") -> str:
@@ -49,7 +53,7 @@ def test_deployment(cluster: Cluster, namespace: str, toolkit: Toolkit, tmp_path
     toolkit(
         "deployment.actions.create_deployment", spec_path=_file(tmp_path, _workload("Deployment", "two", 0), "json")
     )
-    assert toolkit("deployment.probes.deployment_fully_available", name="one") is True
+    assert toolkit("deployment.probes.deployment_fully_available", name="one", **_LONG) is True
     cluster.until(
         cluster.path("deployments", namespace, "one"), lambda one: one["status"].get("availableReplicas") == 2
     )
@@ -81,10 +85,11 @@ def test_scale(cluster: Cluster, namespace: str, toolkit: Toolkit, tmp_path: Pat
     broken = {**body["spec"]["template"]["spec"], "containers": [{**first, "image": "nowhere.example/none:1"}]}
     lacking = {**body, "spec": {**body["spec"], "template": {**body["spec"]["template"], "spec": broken}}}
     toolkit("actions.start_microservice", spec_path=_file(tmp_path, lacking))
-    assert toolkit("deployment.probes.deployment_not_fully_available", name="one", label_selector="app={name}") is True
-    assert toolkit("probes.deployment_is_not_fully_available", name="one") is True
+    chosen = {"label_selector": "app={name}", **_LONG}
+    assert toolkit("deployment.probes.deployment_not_fully_available", name="one", **chosen) is True
+    assert toolkit("probes.deployment_is_not_fully_available", name="one", **_LONG) is True
     cluster.patch(path, body)
-    assert toolkit("probes.deployment_is_fully_available", name="one") is True
+    assert toolkit("probes.deployment_is_fully_available", name="one", **_LONG) is True
     toolkit("deployment.actions.scale_deployment", name="one", replicas=2)
     assert cluster.read(path)["spec"]["replicas"] == 2
     cluster.until(path, lambda one: one["status"].get("readyReplicas") == 2)
@@ -135,11 +140,12 @@ def test_stateful_set(cluster: Cluster, namespace: str, toolkit: Toolkit, tmp_pa
     body["spec"]["serviceName"] = "one"
     make = {"activity": "statefulset.actions.create_statefulset", "spec_path": _file(tmp_path, body)}
     calls: list[dict[str, Any]] = [
-        {"activity": "statefulset.probes.statefulset_fully_available", "name": "one"},
+        {"activity": "statefulset.probes.statefulset_fully_available", "name": "one", **_LONG},
         {"activity": "statefulset.actions.scale_statefulset", "name": "one", "replicas": 2},
-        {"activity": "statefulset.probes.statefulset_not_fully_available", "name": "one", "label_selector": "app=one"},
+        {"activity": "statefulset.probes.statefulset_not_fully_available", "name": "one",
+         "label_selector": "app=one", **_LONG},
         {"activity": "statefulset.actions.remove_statefulset", "name": "one"},
-    ]
+    ]  # fmt: skip
     if cluster.embedded:
         for call in (make, *calls):
             assert "statefulsets" in toolkit.fails(**call)
@@ -165,11 +171,11 @@ def test_daemon_set(cluster: Cluster, namespace: str, toolkit: Toolkit, tmp_path
     make = {"activity": "daemonset.actions.create_daemon_set", "spec_path": _file(tmp_path, body)}
     broken = {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "nowhere.example/none:1"}]}}}}
     calls: list[dict[str, Any]] = [
-        {"activity": "daemonset.probes.daemon_set_fully_available", "name": "one"},
+        {"activity": "daemonset.probes.daemon_set_fully_available", "name": "one", **_LONG},
         {"activity": "daemonset.probes.daemon_set_available_and_healthy", "name": "one"},
         {"activity": "daemonset.probes.daemon_set_partially_available", "name": "one"},
         {"activity": "daemonset.actions.update_daemon_set", "name": "one", "spec": broken},
-        {"activity": "daemonset.probes.daemon_set_not_fully_available", "name": "one"},
+        {"activity": "daemonset.probes.daemon_set_not_fully_available", "name": "one", **_LONG},
         {"activity": "daemonset.actions.delete_daemon_set", "name": "one"},
     ]
     if cluster.embedded:

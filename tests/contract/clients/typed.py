@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.contract.clusters import PATIENCE_S
 from tests.contract.manifests import container, deployment
 
 if TYPE_CHECKING:
     from tests.contract.clients.kubectls import Kubectl
 
-__all__ = ["await_event", "lines", "settings", "text", "web"]
+__all__ = ["PATIENTLY", "await_event", "lines", "settings", "text", "web"]
+
+PATIENTLY = f"--timeout={PATIENCE_S:g}s"
+"""Has kubectl wait as long as a cluster may take."""
 
 
 def text(*bodies: dict[str, Any]) -> str:
@@ -40,5 +44,5 @@ def lines(printed: str) -> list[list[str]]:
 
 def await_event(kubectl: Kubectl, reason: str) -> None:
     """Wait for an event: they are written when there is time for it."""
-    query = {"watch": "true", "fieldSelector": f"reason={reason}", "timeoutSeconds": 30}
+    query = {"watch": "true", "fieldSelector": f"reason={reason}", "timeoutSeconds": int(PATIENCE_S)}
     assert next(kubectl.cluster.lines(f"/api/v1/namespaces/{kubectl.namespace}/events", query), None), reason

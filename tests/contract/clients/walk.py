@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any
 
 from steps import (  # type: ignore[import-not-found]  # beside this file, in the client's environment
-    apps, client, core, dynamic, field, kubernetes, observed, refused, settings, stream, until, utils, watch,
+    PATIENCE_S, apps, client, core, dynamic, field, kubernetes, observed, refused, settings, stream, until, utils,
+    watch,
 )  # fmt: skip
 
 
@@ -194,7 +195,8 @@ def watches_and_resumes(namespace: str) -> None:
     core.create_namespaced_config_map(namespace, settings("one", labels={"w": "1"}))
     watching = watch.Watch()
     seen: list[tuple[str, str]] = []
-    for event in watching.stream(core.list_namespaced_config_map, namespace, label_selector="w", timeout_seconds=20):
+    chosen: dict[str, Any] = {"label_selector": "w", "timeout_seconds": PATIENCE_S}
+    for event in watching.stream(core.list_namespaced_config_map, namespace, **chosen):
         seen.append((event["type"], event["object"].metadata.name))
         if seen == [("ADDED", "one")]:
             core.patch_namespaced_config_map("one", namespace, {"data": {"changed": "yes"}})
@@ -204,9 +206,7 @@ def watches_and_resumes(namespace: str) -> None:
     reached = watching.resource_version
     core.create_namespaced_config_map(namespace, settings("two", labels={"w": "1"}))
     core.delete_namespaced_config_map("one", namespace)
-    later = watch.Watch().stream(
-        core.list_namespaced_config_map, namespace, label_selector="w", resource_version=reached, timeout_seconds=20
-    )
+    later = watch.Watch().stream(core.list_namespaced_config_map, namespace, resource_version=reached, **chosen)
     assert [(e["type"], e["object"].metadata.name) for e in islice(later, 2)] == [("ADDED", "two"), ("DELETED", "one")]
 
 
@@ -216,7 +216,7 @@ def sees_a_deployment_become_available(namespace: str, deployment: dict[str, Any
     name = deployment["metadata"]["name"]
     watching = watch.Watch()
     for event in watching.stream(
-        apps.list_namespaced_deployment, namespace, field_selector=f"metadata.name={name}", timeout_seconds=40
+        apps.list_namespaced_deployment, namespace, field_selector=f"metadata.name={name}", timeout_seconds=PATIENCE_S
     ):
         if event["object"].status.available_replicas == deployment["spec"]["replicas"]:
             watching.stop()
@@ -276,7 +276,7 @@ def reads_logs_and_follows_them(namespace: str, pod: dict[str, Any]) -> None:
     until("it runs", lambda: core.read_namespaced_pod(name, namespace).status.phase == "Running")
     lines: list[str] = []
     following = watch.Watch()
-    for line in following.stream(core.read_namespaced_pod_log, name, namespace, _request_timeout=20):
+    for line in following.stream(core.read_namespaced_pod_log, name, namespace, _request_timeout=PATIENCE_S):
         lines.append(line)
         if line == "three":
             following.stop()
@@ -308,7 +308,7 @@ def runs_commands_in_a_pod(namespace: str, pod: dict[str, Any]) -> None:
         stdout=True, stderr=True, stdin=True, tty=False,
     )  # fmt: skip
     talking.write_stdin("words\n")
-    talking.run_forever(timeout=20)
+    talking.run_forever(timeout=PATIENCE_S)
     assert talking.read_stdout() == "got words\n"
     assert talking.read_stderr() == "bad\n"
     assert talking.returncode == 3
@@ -368,7 +368,8 @@ def speaks_dynamically(namespace: str, cache: str) -> None:
     patched.data.a = "3"
     assert maps.replace(body=patched.to_dict(), namespace=namespace).data.a == "3"
     told = []
-    for event in maps.watch(namespace=namespace, label_selector="d", timeout=20):  # may begin with an older state
+    # It may begin with an older state.
+    for event in maps.watch(namespace=namespace, label_selector="d", timeout=PATIENCE_S):
         told.append((event["type"], event["object"].metadata.name))
         if event["object"].data.a == "3":
             break
