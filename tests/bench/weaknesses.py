@@ -3,8 +3,8 @@
     python -m tests.bench.weaknesses [--sample] [--seed N] [--output docs/weaknesses.md]
 
 Runs the command as a user would. A weakness is caught when its run failed on the hypothesis that it is meant to break,
-with its baseline met. What could not be told beside others (inconclusive: this machine had too much to do) is run once
-more, with nothing beside it, and said so. Exits with 1 when one was not caught.
+with its baseline met. What could not be told beside others (inconclusive: this machine had too much to do) is run
+again, with nothing beside it, and said so. Exits with 1 when one was not caught.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import os
 import platform
 import random
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from tests.bench.noise import declared, game_day, is_caught, runs_of_turn
+from tests.bench.turns import until_told
 
 
 def table(runs: dict[str, str], said: dict[str, dict[str, Any]]) -> list[str]:
@@ -41,31 +43,29 @@ def main() -> int:
     options = parser.parse_args()
     runs = runs_of_turn(options.seed) if options.sample else declared()
     print(f"weaknesses: {len(runs)} runs, seed {options.seed}", flush=True)
-    _, seconds, said = game_day(sorted({run.partition("--")[2] for run in runs}), options.seed)
-    untold = {run: said[run] for run in runs if run in said and said[run]["verdict"] == "inconclusive"}
-    for run, before in untold.items():
-        print(f"could not be told beside others: {run}: {before['reason']}", flush=True)
-        experiment, _, weakness = run.partition("--")
-        _, alone_s, again = game_day([weakness], options.seed, "--only", experiment)
-        seconds += alone_s
-        said |= again
-    missed = [run for run, violates in runs.items() if run not in said or not is_caught(said[run], violates)]
-    for run in missed:
-        print(
-            f"not caught: {run}: {said[run]['verdict']}: {said[run]['reason']}" if run in said else f"no journal: {run}"
-        )
-    alone = f", {len(untold)} of them by themselves" if untold else ""
-    print(
-        f"{len(runs) - len(missed)} of {len(runs)} weaknesses caught, each on its hypothesis, in {seconds:.0f} s{alone}"
-    )
+    began = time.monotonic()
+
+    def run(left: list[str], turn: int) -> dict[str, dict[str, Any]]:
+        """All beside each other at first; then each by itself."""
+        pairs = [one.partition("--") for one in left]
+        if turn == 0:
+            return game_day(sorted({weakness for _, _, weakness in pairs}), options.seed)[2]
+        days = [game_day([weakness], options.seed, "--only", name)[2] for name, _, weakness in pairs]
+        return {name: gameday for said in days for name, gameday in said.items()}
+
+    said, again = until_told(runs, run)
+    seconds = time.monotonic() - began
+    missed = [run for run, violates in runs.items() if not is_caught(said[run], violates)]
+    for name in missed:
+        print(f"not caught: {name}: {said[name]['verdict']}: {said[name]['reason']}")
+    print(f"{len(runs) - len(missed)} of {len(runs)} weaknesses caught, each on its hypothesis, in {seconds:.0f} s")
     if options.output:
-        told = [f"{run} ({before['reason']})" for run, before in untold.items()]
         words = (
             f"`make weaknesses`: {seconds:.0f} s, Python {platform.python_version()}, {os.cpu_count()} "
             f"processors, seed {options.seed}. {len(runs) - len(missed)} of {len(runs)} were caught: the run failed on "
             "the hypothesis that the weakness is meant to break, with its baseline met. The first "
-            "violation ends a window, so that others may not show. Could not be told beside others, and were run once "
-            f"more by themselves: {', '.join(told) or 'none'}."
+            "violation ends a window, so that others may not show. Could not be told beside others, and were run "
+            f"again by themselves: {'; '.join(again) or 'none'}."
         )
         head = ["# Every weakness is caught", "", words, ""]
         options.output.write_text("\n".join([*head, *table(runs, said)]) + "\n")

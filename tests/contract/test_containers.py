@@ -33,9 +33,9 @@ WORK = [{"name": "work", "emptyDir": {}}]
 @behaviour("Init containers run one after the other, each to its end, before the containers start", area="pods")
 def test_init_containers(cluster: Cluster, namespace: str) -> None:
     """Each adds a line to a file that all of them share."""
-    here: Any = {"volumeMounts": [mount("/work")]}
-    init = [shell("sleep 0.5; echo one >> /work/said", "one", **here), shell("echo two >> /work/said", "two", **here)]
-    manifest = pod("job", shell("cat /work/said", **here), initContainers=init, volumes=WORK, restartPolicy="Never")
+    here: Any = {"volumeMounts": [mount("/box")]}
+    init = [shell("sleep 0.5; echo one >> /box/said", "one", **here), shell("echo two >> /box/said", "two", **here)]
+    manifest = pod("job", shell("cat /box/said", **here), initContainers=init, volumes=WORK, restartPolicy="Never")
     seen = run(cluster, namespace, manifest)
     assert log(cluster, namespace, "job") == "one\ntwo\n"
     for name in ("one", "two"):
@@ -71,8 +71,8 @@ def test_a_failed_init_container(cluster: Cluster, namespace: str) -> None:
 @behaviour("A failed init container is tried again where the pod is restarted", area="pods")
 def test_an_init_container_is_tried_again(cluster: Cluster, namespace: str) -> None:
     """It fails once, then the pod comes up."""
-    script = "test -e /work/tried && exit 0; touch /work/tried; exit 5"
-    init = [shell(script, "flaky", volumeMounts=[mount("/work")])]
+    script = "test -e /box/tried && exit 0; touch /box/tried; exit 5"
+    init = [shell(script, "flaky", volumeMounts=[mount("/box")])]
     seen = run(cluster, namespace, pod("one", container(WAIT), initContainers=init, volumes=WORK), running)
     assert status(seen, "flaky")["restartCount"] == 1
     assert state(seen, "flaky")["terminated"]["exitCode"] == 0
@@ -83,15 +83,15 @@ def test_containers_of_a_pod(cluster: Cluster, namespace: str) -> None:
     """One writes and serves, the other reads and asks."""
     ask = (
         "import os, time, urllib.request\n"
-        "while not os.path.exists('/work/here'): time.sleep(0.05)\n"
+        "while not os.path.exists('/box/here'): time.sleep(0.05)\n"
         "while True:\n"
         "    try: print(urllib.request.urlopen(f\"http://{os.environ['POD_IP']}:8080\").read().decode()); break\n"
         "    except OSError: time.sleep(0.05)\n"
-        "open('/work/done', 'w').close()\n"
+        "open('/box/done', 'w').close()\n"
     )
-    script = 'touch /work/here; python3 -c "$SERVER" & until test -e /work/done; do sleep 0.1; done'
-    server = {"env": [{"name": "SERVER", "value": serve()[-1]}], "volumeMounts": [mount("/work")]}
-    said = say(cluster, namespace, container(["python3", "-c", ask], volumeMounts=[mount("/work")]),
+    script = 'touch /box/here; python3 -c "$SERVER" & until test -e /box/done; do sleep 0.1; done'
+    server = {"env": [{"name": "SERVER", "value": serve()[-1]}], "volumeMounts": [mount("/box")]}
+    said = say(cluster, namespace, container(["python3", "-c", ask], volumeMounts=[mount("/box")]),
                shell(script, "other", **server), volumes=WORK)  # fmt: skip
     assert said == "hello\n"
 
@@ -99,11 +99,11 @@ def test_containers_of_a_pod(cluster: Cluster, namespace: str) -> None:
 @behaviour("A container that ends is restarted alone; the others of its pod go on", area="pods")
 def test_a_restart_of_one(cluster: Cluster, namespace: str) -> None:
     """The pod keeps its address and its other container."""
-    script = "test -e /work/tried && sleep 600; touch /work/tried; until test -e /work/end; do sleep 0.1; done"
-    main, other = shell(script, volumeMounts=[mount("/work")]), container(WAIT, "other", volumeMounts=[mount("/work")])
+    script = "test -e /box/tried && sleep 600; touch /box/tried; until test -e /box/end; do sleep 0.1; done"
+    main, other = shell(script, volumeMounts=[mount("/box")]), container(WAIT, "other", volumeMounts=[mount("/box")])
     manifest = pod("one", main, other, volumes=WORK)
     before = run(cluster, namespace, manifest, running)
-    cluster.kubectl("exec", "one", "-c", "other", "--", "touch", "/work/end", namespace=namespace)
+    cluster.kubectl("exec", "one", "-c", "other", "--", "touch", "/box/end", namespace=namespace)
     path = cluster.path("pods", namespace, "one")
     seen = cluster.until(path, lambda p: status(p)["restartCount"] == 1 and running(p))
     assert status(seen)["containerID"] != status(before)["containerID"]
@@ -254,7 +254,7 @@ def test_missing_configuration(cluster: Cluster, namespace: str) -> None:
 @behaviour("A container starts in its workingDir", area="pods")
 def test_working_directory(cluster: Cluster, namespace: str) -> None:
     """Relative paths are below it."""
-    one = shell("echo here > mark; cat /work/mark", workingDir="/work", volumeMounts=[mount("/work")])
+    one = shell("echo here > mark; cat /box/mark", workingDir="/box", volumeMounts=[mount("/box")])
     assert say(cluster, namespace, one, volumes=WORK) == "here\n"
 
 
@@ -299,11 +299,11 @@ def test_machine_name(cluster: Cluster, namespace: str) -> None:
 @behaviour("The containers of a pod reach each other by localhost", area="pods")
 def test_localhost(cluster: Cluster, namespace: str) -> None:
     """One listens at a port of 127.0.0.1 and writes it down, the other asks there."""
-    here: Any = {"volumeMounts": [mount("/work")]}
-    ask = "import os, socket, time\nwhile not os.path.exists('/work/port'): time.sleep(0.05)\n" + _ASK.format(
-        port="int(open('/work/port').read())"
+    here: Any = {"volumeMounts": [mount("/box")]}
+    ask = "import os, socket, time\nwhile not os.path.exists('/box/port'): time.sleep(0.05)\n" + _ASK.format(
+        port="int(open('/box/port').read())"
     )
-    listen = container(["python3", "-c", _LISTEN.format(file="/work/port") + "server.accept()"], "other", **here)
+    listen = container(["python3", "-c", _LISTEN.format(file="/box/port") + "server.accept()"], "other", **here)
     assert say(cluster, namespace, container(["python3", "-c", ask], **here), listen, volumes=WORK) == "met\n"
 
 
@@ -348,8 +348,8 @@ def test_run_as_user(cluster: Cluster, namespace: str) -> None:
            differs="there is no privilege to mount: a volume is a folder of the user's")  # fmt: skip
 def test_read_only(cluster: Cluster, namespace: str) -> None:
     """Neither a file in the container's own folder nor one in the volume."""
-    one = shell("touch mark 2>/dev/null && echo root; touch /work/mark 2>/dev/null && echo volume; true",
-                volumeMounts=[mount("/work", readOnly=True)],
+    one = shell("touch mark 2>/dev/null && echo root; touch /box/mark 2>/dev/null && echo volume; true",
+                volumeMounts=[mount("/box", readOnly=True)],
                 securityContext={"readOnlyRootFilesystem": True})  # fmt: skip
     assert say(cluster, namespace, one, volumes=WORK) == ("root\nvolume\n" if cluster.embedded else "")
 

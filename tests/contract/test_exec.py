@@ -28,7 +28,7 @@ WORK = [{"name": "work", "emptyDir": {}}]
 def one(cluster: Cluster, namespace: str) -> str:
     """The namespace of a running pod `one`, with two containers: `main` and `other`."""
     env = [{"name": "COLOUR", "value": "green"}]
-    first = container(WAIT, env=env, workingDir="/work", volumeMounts=[mount("/work")])
+    first = container(WAIT, env=env, workingDir="/box", volumeMounts=[mount("/box")])
     run(cluster, namespace, pod("one", first, container(WAIT, "other"), volumes=WORK), running)
     return namespace
 
@@ -49,7 +49,7 @@ def test_exec(cluster: Cluster, one: str) -> None:
 @behaviour("An exec'd command has the container's environment, volumes and working directory", area="logs")
 def test_exec_environment(cluster: Cluster, one: str) -> None:
     """It leaves something for another, which looks from elsewhere."""
-    script = "echo $COLOUR $HOSTNAME; test -n $KUBERNETES_SERVICE_HOST; echo mark > here; cat /work/here"
+    script = "echo $COLOUR $HOSTNAME; test -n $KUBERNETES_SERVICE_HOST; echo mark > here; cat /box/here"
     assert _exec(cluster, one, "sh", "-c", script).stdout == "green one\nmark\n"
     assert _exec(cluster, one, "sh", "-c", "echo ${COLOUR:-none}", flags=("-c", "other")).stdout == "none\n"
 
@@ -109,7 +109,7 @@ def test_exec_into_nothing(cluster: Cluster, namespace: str) -> None:
 @behaviour("An exec'd command ends with its container, and can end it", area="logs")
 def test_exec_ends_with_the_container(cluster: Cluster, namespace: str) -> None:
     """The container ends when a file is there; a long command is running in it."""
-    first = shell("until test -e /work/end; do sleep 0.1; done", volumeMounts=[mount("/work")])
+    first = shell("until test -e /box/end; do sleep 0.1; done", volumeMounts=[mount("/box")])
     run(cluster, namespace, pod("one", first, volumes=WORK, restartPolicy="Never"), running)
     argv = [str(kubectl_path()), "-n", namespace, "exec", "one", "--", "sh", "-c", "echo in; exec sleep 600"]
     with subprocess.Popen(
@@ -117,7 +117,7 @@ def test_exec_ends_with_the_container(cluster: Cluster, namespace: str) -> None:
     ) as command:
         assert command.stdout
         assert command.stdout.readline() == "in\n"
-        _exec(cluster, namespace, "touch", "/work/end")
+        _exec(cluster, namespace, "touch", "/box/end")
         assert command.wait(PATIENCE_S) == 137
     seen = cluster.until(cluster.path("pods", namespace, "one"), lambda p: p["status"]["phase"] == "Succeeded")
     assert status(seen)["restartCount"] == 0

@@ -65,9 +65,9 @@ def test_since(cluster: Cluster, namespace: str) -> None:
 def test_follow(cluster: Cluster, namespace: str) -> None:
     """By kubectl: the second line is written when the first one was read, the end comes when the second was."""
     script = (
-        "echo one; until test -e /work/two; do sleep 0.1; done; echo two; until test -e /work/end; do sleep 0.1; done"
+        "echo one; until test -e /box/two; do sleep 0.1; done; echo two; until test -e /box/end; do sleep 0.1; done"
     )
-    here: Any = {"volumeMounts": [mount("/work")]}
+    here: Any = {"volumeMounts": [mount("/box")]}
     manifest = pod("one", shell(script, **here), container(WAIT, "other", **here), restartPolicy="Never",
                    volumes=[{"name": "work", "emptyDir": {}}])  # fmt: skip
     run(cluster, namespace, manifest, running)
@@ -78,7 +78,7 @@ def test_follow(cluster: Cluster, namespace: str) -> None:
             assert following.stdout.readline() == f"{word}\n"
             assert following.poll() is None
             # From another container: one that ends takes with it what was exec'd in it.
-            cluster.kubectl("exec", "one", "-c", "other", "--", "touch", f"/work/{file}", namespace=namespace)
+            cluster.kubectl("exec", "one", "-c", "other", "--", "touch", f"/box/{file}", namespace=namespace)
         assert following.stdout.read() == ""
         assert following.wait(PATIENCE_S) == 0
 
@@ -86,8 +86,8 @@ def test_follow(cluster: Cluster, namespace: str) -> None:
 @behaviour("previous is the log of the container's last instance; without one it is a 400", area="logs")
 def test_previous(cluster: Cluster, namespace: str) -> None:
     """The container says how often it was started."""
-    script = "echo x >> /work/n; echo start $(wc -l < /work/n); test $(wc -l < /work/n) = 2 && sleep 600; exit 1"
-    one = shell(script, volumeMounts=[{"name": "work", "mountPath": "/work"}])
+    script = "echo x >> /box/n; echo start $(wc -l < /box/n); test $(wc -l < /box/n) = 2 && sleep 600; exit 1"
+    one = shell(script, volumeMounts=[{"name": "work", "mountPath": "/box"}])
     manifest = pod("one", one, container(WAIT, "other"), volumes=[{"name": "work", "emptyDir": {}}])
     run(cluster, namespace, manifest, lambda p: running(p) and status(p)["restartCount"] == 1)
     until_said(cluster, cluster.path("pods", namespace, "one"), "start 2\n", container="main")
@@ -100,8 +100,8 @@ def test_previous(cluster: Cluster, namespace: str) -> None:
 @behaviour("In CrashLoopBackOff the log and the previous log are both those of the last instance", area="logs")
 def test_the_log_in_a_crash_loop(cluster: Cluster, namespace: str) -> None:
     """It has been started twice."""
-    script = "echo x >> /work/n; echo start $(wc -l < /work/n); exit 1"
-    one = shell(script, volumeMounts=[{"name": "work", "mountPath": "/work"}])
+    script = "echo x >> /box/n; echo start $(wc -l < /box/n); exit 1"
+    one = shell(script, volumeMounts=[{"name": "work", "mountPath": "/box"}])
     manifest = pod("one", one, volumes=[{"name": "work", "emptyDir": {}}])
     run(cluster, namespace, manifest, waits("CrashLoopBackOff"))
     assert log(cluster, namespace, "one") == log(cluster, namespace, "one", previous="true") == "start 2\n"

@@ -134,8 +134,8 @@ def test_a_pod_fails(cluster: Cluster, namespace: str) -> None:
 @behaviour("restartPolicy OnFailure restarts a container until it succeeds", area="pods")
 def test_on_failure(cluster: Cluster, namespace: str) -> None:
     """It fails once; what it wrote into an emptyDir is there the second time."""
-    script = "test -e /work/tried && exit 0; touch /work/tried; exit 5"
-    manifest = pod("one", shell(script, volumeMounts=[mount("/work")]), restartPolicy="OnFailure",
+    script = "test -e /box/tried && exit 0; touch /box/tried; exit 5"
+    manifest = pod("one", shell(script, volumeMounts=[mount("/box")]), restartPolicy="OnFailure",
                    volumes=[{"name": "work", "emptyDir": {}}])  # fmt: skip
     seen = run(cluster, namespace, manifest)
     assert seen["status"]["phase"] == "Succeeded"
@@ -243,9 +243,9 @@ def test_a_deaf_pod_is_killed(cluster: Cluster, namespace: str) -> None:
 @behaviour("preStop runs first, and SIGTERM comes when it has ended", area="pods")
 def test_pre_stop(cluster: Cluster, namespace: str) -> None:
     """A hook by exec leaves a mark that the program finds when it is told to end."""
-    script = "trap 'test -e /work/mark && exit 7' TERM; echo up; while :; do sleep 0.1; done"
-    hook = {"preStop": {"exec": {"command": ["sh", "-c", "sleep 1; echo marked > /work/mark"]}}}
-    one = shell(script, lifecycle=hook, volumeMounts=[mount("/work")])
+    script = "trap 'test -e /box/mark && exit 7' TERM; echo up; while :; do sleep 0.1; done"
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", "sleep 1; echo marked > /box/mark"]}}}
+    one = shell(script, lifecycle=hook, volumeMounts=[mount("/box")])
     manifest = pod("one", one, terminationGracePeriodSeconds=20, volumes=[{"name": "work", "emptyDir": {}}])
     with kept(cluster, namespace, manifest) as path:
         until_said(cluster, path, "up")
@@ -291,12 +291,12 @@ def test_a_long_pre_stop(cluster: Cluster, namespace: str) -> None:
 def test_post_start(cluster: Cluster, namespace: str) -> None:
     """One pod whose hook helps, one whose hook fails."""
     volumes = [{"name": "work", "emptyDir": {}}]
-    helps = {"postStart": {"exec": {"command": ["sh", "-c", "echo posted > /work/mark"]}}}
-    waiting = "until test -e /work/mark; do sleep 0.1; done; cat /work/mark"
+    helps = {"postStart": {"exec": {"command": ["sh", "-c", "echo posted > /box/mark"]}}}
+    waiting = "until test -e /box/mark; do sleep 0.1; done; cat /box/mark"
     fails = {"postStart": {"exec": {"command": ["sh", "-c", "exit 3"]}}}
     bad = pod("bad", shell("sleep 600", lifecycle=fails), restartPolicy="Never")
     cluster.create(cluster.path("pods", namespace), bad)
-    said = say(cluster, namespace, shell(waiting, lifecycle=helps, volumeMounts=[mount("/work")]), volumes=volumes)
+    said = say(cluster, namespace, shell(waiting, lifecycle=helps, volumeMounts=[mount("/box")]), volumes=volumes)
     assert said == "posted\n"
     seen = cluster.until(cluster.path("pods", namespace, "bad"), ended)
     assert seen["status"]["phase"] == "Failed"

@@ -105,11 +105,11 @@ def test_tcp(cluster: Cluster, namespace: str) -> None:
 
 _BODY = "self.answer(200 if self.path == '/good' else 500, 'x')"
 _HANDLERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "exec": (_exec("test -e /work/up"), _exec("exit 1")),
+    "exec": (_exec("test -e /box/up"), _exec("exit 1")),
     "httpGet": (_get("/good"), _get("/bad")),
     "tcpSocket": (_tcp(8080), _tcp(8081)),
 }
-"""A probe by each handler that succeeds in a container that serves `_BODY` and has /work/up, and one that fails."""
+"""A probe by each handler that succeeds in a container that serves `_BODY` and has /box/up, and one that fails."""
 
 
 @pytest.mark.parametrize("handler", _HANDLERS)
@@ -127,15 +127,15 @@ def test_liveness_handlers(cluster: Cluster, namespace: str, handler: str) -> No
 def test_startup(cluster: Cluster, namespace: str, handler: str) -> None:
     """The liveness probe would fail in the three seconds from when the test lets the program go on."""
     good, _ = _HANDLERS[handler]
-    script = 'until test -e /work/go; do sleep 0.1; done; sleep 3; touch /work/up; exec python3 -c "$SERVER"'
+    script = 'until test -e /box/go; do sleep 0.1; done; sleep 3; touch /box/up; exec python3 -c "$SERVER"'
     one = shell(
-        script, volumeMounts=[mount("/work")], env=[{"name": "SERVER", "value": serve(_BODY)[-1]}],
+        script, volumeMounts=[mount("/box")], env=[{"name": "SERVER", "value": serve(_BODY)[-1]}],
         startupProbe={**good, "failureThreshold": 300}, livenessProbe={**good, "failureThreshold": 3},
         readinessProbe=_exec("true"),
     )  # fmt: skip
     before = run(cluster, namespace, pod("one", one, volumes=WORK), running)
     assert (status(before)["started"], status(before)["ready"]) == (False, False)
-    _do(cluster, namespace, "touch /work/go")
+    _do(cluster, namespace, "touch /box/go")
     seen = cluster.until(cluster.path("pods", namespace, "one"), ready)
     assert (status(seen)["started"], status(seen)["restartCount"]) == (True, 0)
 
@@ -159,15 +159,15 @@ def test_exec_timeout(cluster: Cluster, namespace: str) -> None:
 def test_readiness(cluster: Cluster, namespace: str) -> None:
     """The probe looks for a file that the test makes and removes."""
     cluster.create(cluster.path("services", namespace), service("one"))
-    one = container(WAIT, volumeMounts=[mount("/work")], readinessProbe=_exec("test -e /work/well"))
+    one = container(WAIT, volumeMounts=[mount("/box")], readinessProbe=_exec("test -e /box/well"))
     seen = run(cluster, namespace, pod("one", one, volumes=WORK), running)
     address = seen["status"]["podIP"]
     endpoints, path = cluster.path("endpoints", namespace, "one"), cluster.path("pods", namespace, "one")
     cluster.until(endpoints, lambda e: _addresses(e, "notReadyAddresses") == [address])
-    _do(cluster, namespace, "touch /work/well")
+    _do(cluster, namespace, "touch /box/well")
     cluster.until(path, ready)
     cluster.until(endpoints, lambda e: _addresses(e, "addresses") == [address])
-    _do(cluster, namespace, "rm /work/well")
+    _do(cluster, namespace, "rm /box/well")
     seen = cluster.until(path, lambda p: not ready(p))
     assert condition(seen, "ContainersReady")["status"] == "False"
     assert running(seen)
@@ -205,8 +205,8 @@ def test_events(cluster: Cluster, namespace: str) -> None:
         told(cluster, namespace, "one", reason, words, timeout_s=300)
 
 
-_COUNTING = "touch /work/run.$(ls /work | grep -c run); cat /work/asked.1 2>/dev/null; sleep 600"
-_COUNTED = "echo asked >> /work/asked.$(ls /work | grep -c run); exit 1"
+_COUNTING = "touch /box/run.$(ls /box | grep -c run); cat /box/asked.1 2>/dev/null; sleep 600"
+_COUNTED = "echo asked >> /box/asked.$(ls /box | grep -c run); exit 1"
 """A program that tells how often the probe asked its first instance, and that probe, which always fails."""
 
 
@@ -214,7 +214,7 @@ _COUNTED = "echo asked >> /work/asked.$(ls /work | grep -c run); exit 1"
 def test_startup_fails(cluster: Cluster, namespace: str) -> None:
     """The second instance says how often the first was asked."""
     probe = _exec(_COUNTED, failureThreshold=3, periodSeconds=2, initialDelaySeconds=2)
-    manifest = pod("one", shell(_COUNTING, volumeMounts=[mount("/work")], startupProbe=probe), volumes=WORK)
+    manifest = pod("one", shell(_COUNTING, volumeMounts=[mount("/box")], startupProbe=probe), volumes=WORK)
     run(cluster, namespace, manifest, running)
     # Before 1.21 a kubelet sees that only when it next looks at the pod.
     path = cluster.path("pods", namespace, "one")
@@ -231,12 +231,12 @@ def test_startup_fails(cluster: Cluster, namespace: str) -> None:
 @behaviour("A liveness probe counts failureThreshold failures in a row before it acts", area="probes")
 def test_failure_threshold(cluster: Cluster, namespace: str) -> None:
     """One probe fails every other time, twice in a row never; the other always, and was asked three times."""
-    flips = "test -e /work/flip && rm /work/flip || { touch /work/flip; exit 1; }"
+    flips = "test -e /box/flip && rm /box/flip || { touch /box/flip; exit 1; }"
     counted = _exec(_COUNTED, failureThreshold=3, initialDelaySeconds=2)
     manifest = pod(
         "one",
-        container(WAIT, "flips", volumeMounts=[mount("/work")], livenessProbe=_exec(flips, failureThreshold=2)),
-        shell(_COUNTING, "three", volumeMounts=[mount("/work")], livenessProbe=counted),
+        container(WAIT, "flips", volumeMounts=[mount("/box")], livenessProbe=_exec(flips, failureThreshold=2)),
+        shell(_COUNTING, "three", volumeMounts=[mount("/box")], livenessProbe=counted),
         volumes=WORK,
     )
     seen = run(cluster, namespace, manifest, lambda p: status(p, "three").get("restartCount") == 1 and running(p))
@@ -248,8 +248,8 @@ def test_failure_threshold(cluster: Cluster, namespace: str) -> None:
 @behaviour("A readiness probe counts successThreshold successes in a row", area="probes")
 def test_success_threshold(cluster: Cluster, namespace: str) -> None:
     """Ready is no sooner than the third success, two periods after the first."""
-    probe = _exec("date +%s >> /work/asked", successThreshold=3)
-    one = shell("tail -f -n +1 --retry /work/asked", volumeMounts=[mount("/work")], readinessProbe=probe)
+    probe = _exec("date +%s >> /box/asked", successThreshold=3)
+    one = shell("tail -f -n +1 --retry /box/asked", volumeMounts=[mount("/box")], readinessProbe=probe)
     seen = run(cluster, namespace, pod("one", one, volumes=WORK), ready)
     times: list[int] = []
     while len(times) < 3:

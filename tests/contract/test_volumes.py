@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 _TREE = """
 import json, os, sys
-print(json.dumps({os.path.relpath(os.path.join(top, name), "/work"):
+print(json.dumps({os.path.relpath(os.path.join(top, name), "/box"):
     [open(os.path.join(top, name)).read(), oct(os.stat(os.path.join(top, name)).st_mode & 0o777)]
-    for top, _, names in os.walk("/work", followlinks=True) if "/.." not in top for name in names}))
+    for top, _, names in os.walk("/box", followlinks=True) if "/.." not in top for name in names}))
 """
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 def _tree(cluster: Cluster, namespace: str, volume: dict[str, Any], **fields: Any) -> Any:
     """Every file of a volume: its text and its mode."""
-    one = container(["python3", "-c", _TREE], volumeMounts=[mount("/work")], **fields)
+    one = container(["python3", "-c", _TREE], volumeMounts=[mount("/box")], **fields)
     return json.loads(say(cluster, namespace, one, volumes=[{"name": "work", **volume}]))
 
 
@@ -67,7 +67,7 @@ def test_downward_volume(cluster: Cluster, namespace: str) -> None:
         {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}},
         {"path": "cpu", "resourceFieldRef": {"containerName": "main", "resource": "limits.cpu", "divisor": "1m"}},
     ]
-    one = container(["python3", "-c", _TREE], volumeMounts=[mount("/work")], resources={"limits": {"cpu": "20m"}})
+    one = container(["python3", "-c", _TREE], volumeMounts=[mount("/box")], resources={"limits": {"cpu": "20m"}})
     manifest = pod("job", one, labels={"b": "2", "a": "1"}, restartPolicy="Never",
                    volumes=[{"name": "work", "downwardAPI": {"items": items}}])  # fmt: skip
     run(cluster, namespace, manifest)
@@ -94,8 +94,8 @@ def test_projected_volume(cluster: Cluster, namespace: str) -> None:
 def test_sub_path(cluster: Cluster, namespace: str) -> None:
     """Of a ConfigMap, and of an emptyDir where it is made."""
     _configmap(cluster, namespace, a="one", b="two")
-    mounts = [mount("/etc/conf/only-a", "conf", subPath="a"), mount("/data", subPath="deep/er"), mount("/work")]
-    script = "cat /etc/conf/only-a; echo x > /data/file; cat /work/deep/er/file"
+    mounts = [mount("/etc/conf/only-a", "conf", subPath="a"), mount("/data", subPath="deep/er"), mount("/box")]
+    script = "cat /etc/conf/only-a; echo x > /data/file; cat /box/deep/er/file"
     volumes = [{"name": "conf", "configMap": {"name": "c"}}, {"name": "work", "emptyDir": {}}]
     assert say(cluster, namespace, shell(script, volumeMounts=mounts), volumes=volumes) == "onex\n"
 
@@ -105,8 +105,8 @@ def test_a_changed_configmap(cluster: Cluster, namespace: str) -> None:
     """All keys change at once; a key that is new appears, one that is gone disappears."""
     _configmap(cluster, namespace, a="old", gone="x")
     env = [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "a"}}}]
-    script = "until grep -q new /work/a; do sleep 0.1; done; echo $(cat /work/a) $(ls /work) $(cat /one/a) $A"
-    one = shell(script, env=env, volumeMounts=[mount("/work"), mount("/one/a", subPath="a")])
+    script = "until grep -q new /box/a; do sleep 0.1; done; echo $(cat /box/a) $(ls /box) $(cat /one/a) $A"
+    one = shell(script, env=env, volumeMounts=[mount("/box"), mount("/one/a", subPath="a")])
     manifest = pod("one", one, restartPolicy="Never", volumes=[{"name": "work", "configMap": {"name": "c"}}])
     run(cluster, namespace, manifest, running)
     data = {"a": "new", "fresh": "y", "gone": None}
@@ -120,7 +120,7 @@ def test_a_changed_configmap(cluster: Cluster, namespace: str) -> None:
 )
 def test_a_missing_volume(cluster: Cluster, namespace: str) -> None:
     """Its container is not made before."""
-    one = shell("cat /work/a", volumeMounts=[mount("/work")])
+    one = shell("cat /box/a", volumeMounts=[mount("/box")])
     manifest = pod("one", one, restartPolicy="Never", volumes=[{"name": "work", "configMap": {"name": "c"}}])
     cluster.create(cluster.path("pods", namespace), manifest)
     path = cluster.path("pods", namespace, "one")
@@ -140,15 +140,15 @@ def test_optional_volumes(cluster: Cluster, namespace: str) -> None:
     _configmap(cluster, namespace, a="1")
     items = {"name": "c", "optional": True, "items": [{"key": "a", "path": "a"}, {"key": "b", "path": "b"}]}
     volumes = [{"name": "work", "configMap": items}, {"name": "none", "secret": {"secretName": "n", "optional": True}}]
-    one = shell("ls /work; ls /none | wc -l", volumeMounts=[mount("/work"), mount("/none", "none")])
+    one = shell("ls /box; ls /none | wc -l", volumeMounts=[mount("/box"), mount("/none", "none")])
     assert say(cluster, namespace, one, volumes=volumes).split() == ["a", "0"]
 
 
 @behaviour("An emptyDir outlives its containers, not its pod", area="volumes")
 def test_empty_dir(cluster: Cluster, namespace: str) -> None:
     """A container counts its starts; the pod's successor starts from nothing."""
-    script = "echo x >> /work/starts; test $(wc -l < /work/starts) = 2 && exit 0; exit 1"
-    one = shell(script, volumeMounts=[mount("/work")])
+    script = "echo x >> /box/starts; test $(wc -l < /box/starts) = 2 && exit 0; exit 1"
+    one = shell(script, volumeMounts=[mount("/box")])
     manifest = pod("one", one, restartPolicy="OnFailure", volumes=[{"name": "work", "emptyDir": {}}])
     path = cluster.path("pods", namespace, "one")
     for _ in range(2):

@@ -27,18 +27,14 @@ pytestmark = [pytest.mark.realkube, pytest.mark.timeout(1800)]
 
 
 def test_a_game_day_in_fresh_namespaces_by_port_forward(real_cluster: RealKube, tmp_path: Path) -> None:
-    """With nothing but the API a whole game day is told, on shop, mailbox, database and fault proxy; all is deleted.
-
-    Each fault is in force, felt and undone. The verdict is that of a machine that may be busy: it is no failure.
-    """
+    """With nothing but the API a whole game day passes, on shop, mailbox, database and fault proxy; all is deleted."""
 
     def run(left: list[str], turn: int) -> dict[str, dict[str, Any]]:
         return game_day(real_cluster, left, tmp_path / str(turn), "--reach", "port-forward")
 
-    said, _ = until_told(["no-gift-alert-without-a-registry", "slow-catalog-falls-back"], run, told=was_felt)
+    said, _ = until_told(["no-gift-alert-without-a-registry", "slow-catalog-falls-back"], run)
     for one in said.values():
-        assert was_felt(one), one
-        assert one["verdict"] in ("passed", "inconclusive"), one["reason"]
+        assert one["verdict"] == "passed", one["reason"]
     for file in tmp_path.glob("*"):
         for one in journals(file).values():
             assert one["run"]["reach"] == "port-forward"
@@ -135,13 +131,12 @@ def test_each_client_of_a_network_fault_must_have_felt_it(real_cluster: RealKube
         report = tmp_path / f"{left[0]}-{turn}"
         return game_day(real_cluster, [str(tmp_path / f"{name}.yaml") for name in left], report)
 
-    felt = until_told(["felt"], run, told=was_felt)[0]["felt"]
-    assert was_felt(felt), felt
+    felt = until_told(["felt"], run)[0]["felt"]
     assert unseen(felt) == []
-    assert felt["verdict"] in ("passed", "inconclusive"), felt["reason"]
+    assert felt["verdict"] == "passed", felt["reason"]
     unfelt = until_told(["unfelt"], run, told=was_in_force)[0]["unfelt"]
     assert was_in_force(unfelt), unfelt
-    assert not was_felt(unfelt)
+    assert not all(one["touched"] for one in unfelt["faults"])
     assert any("orders-" in one for one in unseen(unfelt)), unfelt
     assert unfelt["verdict"] == "inconclusive"
 
@@ -161,11 +156,6 @@ def was_in_force(gameday: dict[str, Any]) -> bool:
     """Whether a run came to its faults: its baseline was met, and each was in force and was undone."""
     faults = gameday["faults"]
     return bool(gameday["baseline_met"] and faults and all(one["in_force"] and one["undone"] for one in faults))
-
-
-def was_felt(gameday: dict[str, Any]) -> bool:
-    """Whether it did, and each has touched traffic."""
-    return was_in_force(gameday) and all(one["touched"] for one in gameday["faults"])
 
 
 def unseen(gameday: dict[str, Any]) -> list[str]:

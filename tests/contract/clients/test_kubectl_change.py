@@ -136,8 +136,8 @@ def test_logs(kubectl: Kubectl) -> None:
            area="kubectl")  # fmt: skip
 def test_logs_of_many(kubectl: Kubectl) -> None:
     """Two pods of two containers, one of which was restarted."""
-    script = "echo x >> /work/n; echo start $(wc -l < /work/n); test $(wc -l < /work/n) = 2 && sleep 600; exit 1"
-    one = shell(script, volumeMounts=[{"name": "work", "mountPath": "/work"}])
+    script = "echo x >> /box/n; echo start $(wc -l < /box/n); test $(wc -l < /box/n) = 2 && sleep 600; exit 1"
+    one = shell(script, volumeMounts=[{"name": "work", "mountPath": "/box"}])
     work = [{"name": "work", "emptyDir": {}}]
     cluster, namespace = kubectl.cluster, kubectl.namespace
     both = deployment("web", one, shell("echo beside; sleep 600", "other"), replicas=2, pod_volumes=work)
