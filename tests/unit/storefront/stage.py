@@ -84,8 +84,9 @@ class Stage:
         return self.folder / "mailer"
 
     def environment(self, host: str, **more: str) -> dict[str, str]:
-        """What Kubernetes and the manifests would set."""
+        """What Kubernetes and the manifests would set, but for web's patience: a busy machine shall lack no goods."""
         env = {"PATH": os.environ["PATH"], "POD_IP": host, "PYTHONUNBUFFERED": "1", "DRAIN_S": "0.2"}
+        env["WEB_CATALOG_DEADLINE_S"] = "20"
         for service in SERVICES:
             env[f"{service.upper()}_SERVICE_HOST"] = self.host(service)
             env[f"{service.upper()}_SERVICE_PORT"] = "5432" if service == "db" else "8080"
@@ -134,6 +135,11 @@ class Stage:
         with psycopg.connect(dsn, autocommit=True) as connection:
             cursor = connection.execute(sql.encode(), values)
             return cursor.fetchall() if cursor.description else []
+
+    def send_mailer_away(self) -> None:
+        """End the usual mailer, and forget what it had not sent yet: whoever comes in its place shall not find it."""
+        self.processes["mailer"].stop()
+        self.query("update outbox set processed_at = now() where processed_at is null")
 
     def price_cents(self, product: str) -> int:
         """What one costs today: less than on other days, when it is one of the day's deals."""

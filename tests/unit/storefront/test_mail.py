@@ -53,7 +53,7 @@ def _sha256(folder: Path) -> str:
 @contextmanager
 def _other_mailer(stage: Stage, config: Path, **more: str) -> Iterator[Process]:
     """Put another mailer, with a configuration of its own, in the place of the usual one."""
-    stage.processes["mailer"].stop()
+    stage.send_mailer_away()
     try:
         with stage.start("mailer", stage.spare_host(), MAILER_CONFIG_DIR=str(config), **more) as mailer:
             yield mailer
