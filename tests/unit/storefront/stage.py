@@ -24,6 +24,13 @@ UNSUBSCRIBE_KEY = "a-key-for-tests"
 SERVICES = ("db", "catalog", "cart", "orders", "registry", "members", "postbox", "mailer", "web")
 
 
+def put(path: Path, text: str) -> None:
+    """Write a file of a folder that a mailer looks at all the time: whole, by one move from beside that folder."""
+    beside = path.parent.with_name(f"{path.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
 @dataclass
 class Process:
     """One running service; a `with` block ends it."""
