@@ -135,7 +135,7 @@ class Edge:
     def stop(self) -> bool:
         """End Envoy, its log written out; whether it ended by itself when asked to."""
         self.process.terminate()
-        return self.process.wait(10) == 0
+        return self.process.wait(60) == 0
 
     def ask(self, path: str = "/product/p001", method: str = "GET", body: bytes | None = None, **headers: Any) -> Reply:
         """One request on its own connection; keyword ``accept_language`` is header ``accept-language``."""
@@ -202,7 +202,7 @@ def start_edge(tmp_path: Path) -> Iterator[Callable[..., Edge]]:
     for edge in edges:
         edge.process.terminate()
     for edge in edges:
-        edge.process.wait(10)
+        edge.process.wait(60)
 
 
 def wait_until_up(edge: Edge, timeout_s: float = 30) -> None:

@@ -52,11 +52,11 @@ class Process:
         self.stop()
 
     def stop(self, signum: int = signal.SIGTERM) -> int:
-        """Ask it to end, insist after 10 s, and return its exit code."""
+        """Ask it to end, insist after 30 s, and return its exit code."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGINT if self.service == "db" and signum == signal.SIGTERM else signum)
             try:
-                self.popen.wait(10)
+                self.popen.wait(30)
             except subprocess.TimeoutExpired:
                 self.popen.kill()
                 self.popen.wait()
