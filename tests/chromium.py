@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PATIENCE_S = 30.0
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -91,12 +91,12 @@ class Chromium:
                 return dict(said["result"])
             self.events.append(said)
 
-    def wait_for(self, event: str, session: str) -> dict[str, Any]:
-        """The next event of this name, or the first that came already; raises BrowserError."""
+    def wait_for(self, event: str, session: str, meant: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The next event of this name that is meant, or the first that came already; raises BrowserError."""
         until = time.monotonic() + PATIENCE_S
         while True:
             for said in self.events:
-                if (said.get("method"), said.get("sessionId")) == (event, session):
+                if (said.get("method"), said.get("sessionId")) == (event, session) and meant(said["params"]):
                     self.events.remove(said)
                     return dict(said["params"])
             self.events.append(self._read(until, event))
@@ -127,6 +127,7 @@ class Chromium:
             made = Tab(self, session)
             for domain in ("Page", "Runtime", "Network", "Log"):
                 made.call(f"{domain}.enable")
+            made.call("Page.setLifecycleEventsEnabled", enabled=True)
             made.call("Network.setExtraHTTPHeaders", headers={"Accept-Language": language})
             narrow = width < 600
             made.call(
@@ -155,15 +156,29 @@ class Tab:
 
     def open(self, url: str) -> None:
         """Go to a page and wait until it is there; raises BrowserError when there is no answer."""
-        trouble = self.call("Page.navigate", url=url).get("errorText")
-        if trouble:
+        going = self.call("Page.navigate", url=url)
+        if trouble := going.get("errorText"):
             raise BrowserError(f"{url}: {trouble}")
-        self._browser.wait_for("Page.loadEventFired", self._session)
+        self._await_load(going["frameId"], lambda loader: loader == going["loaderId"])
+
+    def _await_load(self, frame: str, meant: Callable[[str], bool]) -> None:
+        """Wait until the page of a loader that is meant is there: events of the page before may still be on their way.
+
+        That is why it is not Page.loadEventFired, which does not say whose it is.
+        """
+
+        def loaded(event: dict[str, Any]) -> bool:
+            return event["name"] == "load" and event["frameId"] == frame and meant(event["loaderId"])
+
+        self._browser.wait_for("Page.lifecycleEvent", self._session, loaded)
+
+    def _frame(self) -> dict[str, Any]:
+        """The window's own frame, not one within the page."""
+        return dict(self.call("Page.getFrameTree")["frameTree"]["frame"])
 
     def show(self, html: str) -> None:
         """Show this HTML."""
-        frame = self.call("Page.getFrameTree")["frameTree"]["frame"]["id"]
-        self.call("Page.setDocumentContent", frameId=frame, html=html)
+        self.call("Page.setDocumentContent", frameId=self._frame()["id"], html=html)
 
     def evaluate(self, expression: str) -> Any:
         """The value of some JavaScript, promises awaited: ours runs whatever the page's policy says."""
@@ -175,9 +190,10 @@ class Tab:
     def submit(self, form: str, **values: str) -> None:
         """Fill in the fields of a form, send it as a click on its button does, and wait for the page that follows."""
         filled = "".join(f"f.elements[{json.dumps(k)}].value={json.dumps(v)};" for k, v in values.items())
+        before = self._frame()
         self._browser.events.clear()
         self.evaluate(f"(f=>{{{filled}f.querySelector('button').click()}})(document.querySelector({json.dumps(form)}))")
-        self._browser.wait_for("Page.loadEventFired", self._session)
+        self._await_load(before["id"], lambda loader: loader != before["loaderId"])
 
     def press(self, key: str) -> None:
         """Press and release a key."""

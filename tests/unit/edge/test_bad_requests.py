@@ -34,7 +34,7 @@ BAD = {
 
 def send(edge: Edge, *parts: bytes) -> Reply:
     """Bytes as they are, on a connection of their own; the answer, read to its end."""
-    with socket.create_connection((edge.address, 8080), timeout=15) as connection:
+    with socket.create_connection((edge.address, 8080), timeout=60) as connection:
         try:
             for part in parts:
                 connection.sendall(part)

@@ -130,13 +130,15 @@ def test_it_looks_until_it_is_told_to_stop(start_edge: Callable[..., Edge], page
     assert not thread.is_alive()
 
 
-def test_a_door_that_closes_lets_out_who_is_inside(start_edge: Callable[..., Edge], upstream: Upstream) -> None:
+def test_a_door_that_closes_lets_out_who_is_inside(
+    start_edge: Callable[..., Edge], upstream: Upstream, patient: Path
+) -> None:
     """With its listeners moved away, Envoy answers whoever is inside, takes nobody in, and ends with 0."""
-    edge = start_edge(upstream.address)
+    edge = start_edge(upstream.address, files=patient)
     upstream.go.clear()
     with ThreadPoolExecutor(4) as visitors:
         inside = [visitors.submit(edge.ask) for _ in range(4)]
-        assert all(upstream.arrived.acquire(timeout=10) for _ in inside)
+        assert all(upstream.arrived.acquire(timeout=30) for _ in inside)
         close_door(edge)
         upstream.go.set()
         assert [(one.result().status, one.result().headers.get("connection")) for one in inside] == [(200, "close")] * 4

@@ -67,7 +67,7 @@ class Proxy:
 
     def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """One control exchange."""
-        return exchange(self.control + path, method=method, body=body, token=TOKEN)
+        return exchange(self.control + path, method=method, body=body, token=TOKEN, timeout_s=30)
 
     def delay(self, latency_ms: float, ttl_s: float = 30, fault: str = "f1", jitter_ms: float = 0) -> Any:
         """Set a delay."""
@@ -83,7 +83,7 @@ class Proxy:
 
     def connect(self) -> http.client.HTTPConnection:
         """An HTTP connection through it."""
-        return http.client.HTTPConnection(HOST, self.port, timeout=10)
+        return http.client.HTTPConnection(HOST, self.port, timeout=30)
 
 
 def timed(connection: http.client.HTTPConnection) -> float:

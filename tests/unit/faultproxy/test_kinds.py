@@ -64,19 +64,19 @@ def test_what_is_slow_enough_by_itself_is_not_touched_by_a_throttle(proxy: Proxy
 
 
 def test_small_messages_too_wait_for_those_before_them(proxy: Proxy) -> None:
-    """At 200 bytes a second twenty of 10 bytes need a second, and most are counted."""
+    """At four bytes a second eight of one byte need nearly two seconds, and most are counted."""
     with socket.create_connection((HOST, proxy.raw_port), timeout=10) as client:
         upstream, _ = proxy.listener.accept()
         with upstream:
-            proxy.set("throttle", bytes_per_s=200)
+            proxy.set("throttle", bytes_per_s=4)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             upstream.settimeout(10)
             started = time.monotonic()
-            for _ in range(20):
-                client.sendall(b"0123456789")
-                assert upstream.recv(10, socket.MSG_WAITALL) == b"0123456789"
-            assert 0.9 <= time.monotonic() - started < 10
-    assert 10 <= proxy.touched()["messages"] < 20  # the first comes to a free line
+            for _ in range(8):
+                client.sendall(b"x")
+                assert upstream.recv(1) == b"x"
+            assert 1.6 <= time.monotonic() - started < 20
+    assert 4 <= proxy.touched()["messages"] < 8  # the first comes to a free line
 
 
 def test_a_reset_breaks_open_and_new_connections_until_it_ends(proxy: Proxy) -> None:

@@ -37,10 +37,11 @@ def test_a_delay_reaches_open_connections_and_ends_at_once(proxy: Proxy) -> None
     """Onset and undo are one control call each, for connections that were there before too."""
     connection = proxy.connect()
     timed(connection)
-    assert proxy.delay(1500)["faults"]["f1"]["latency_ms"] == 1500
-    assert 1.5 <= timed(connection) < 4.5
+    assert proxy.delay(5000)["faults"]["f1"]["latency_ms"] == 5000
+    delayed_s = timed(connection)
+    assert 5 <= delayed_s < 20
     assert proxy.ask("/fault/f1", "DELETE")["faults"] == {}
-    assert timed(connection) < 1.5
+    assert timed(connection) < delayed_s
     touched = proxy.ask("/stats")["faults"]["f1"]
     assert (touched["messages"], touched["requests"], touched["clients"]) == (1, 1, {"127.0.0.1": 1})
 

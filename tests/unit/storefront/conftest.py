@@ -46,7 +46,7 @@ def only_the_seed(stage: Stage) -> None:
 @pytest.fixture(scope="module")
 def mailer_away(stage: Stage, only_the_seed: None) -> Iterator[None]:
     """The usual mailer is away: each test brings one of its own."""
-    stage.processes["mailer"].stop()
+    stage.send_mailer_away()
     yield
     stage.processes["mailer"] = stage.start("mailer")
 
@@ -55,7 +55,7 @@ def play(scene: Callable[[Visitor], Awaitable[T]]) -> T:
     """Run a scene with a visitor of its own."""
 
     async def _run() -> T:
-        timeout = aiohttp.ClientTimeout(total=20)
+        timeout = aiohttp.ClientTimeout(total=60)
         async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
             return await scene(Visitor(session))
 

@@ -13,7 +13,7 @@ import pytest
 
 from .conftest import play
 from .mailing import Game, game
-from .stage import MAILER_FILES, Stage, Visitor
+from .stage import MAILER_FILES, Stage, Visitor, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ def test_what_was_approved_is_what_is_sent(playing: Game) -> None:
     path, people = _counted(playing)
     before = playing.log.count("config-loaded")
     template = playing.config / "newsletter.en.txt.j2"
-    template.write_text(template.read_text().replace("Hello", "Dear"))
+    put(template, template.read_text().replace("Hello", "Dear"))
     playing.wait(lambda: playing.log.count("config-loaded") > before)
     playing.ask("POST", f"{path}/approval", {"approver": "Basile", "recipients": people, "above_ceiling": True})
     held = playing.wait(lambda: playing.ask("GET", path)["held"])
@@ -94,7 +94,7 @@ def test_what_was_approved_is_what_is_sent(playing: Game) -> None:
 def test_a_dry_run_says_what_would_hold_it_and_sends_nothing(playing: Game) -> None:
     """A template with a hole in it, and a product that has no page of that name."""
     template = playing.config / "newsletter.fr.html.j2"
-    template.write_text(template.read_text().replace("product.name", "product.nmae"))
+    put(template, template.read_text().replace("product.name", "product.nmae"))
     playing.wait(lambda: playing.log.count("config-loaded") > 1)
     refused = playing.campaign()
     assert (refused["status"], "product.nmae" in refused["detail"] or "nmae" in refused["detail"]) == (409, True)

@@ -112,9 +112,11 @@ def test_programs_out_of_reach_are_copied_once(stage: Stage) -> None:
 
 
 def test_a_first_start_that_was_killed_begins_anew(stage: Stage, scripts: Path) -> None:
-    """Killed half-way through its first start, the database is complete after the next."""
-    pgdata, host = stage.folder / "interrupted", stage.spare_host()
-    process = stage.spawn("db", host, PGDATA=str(pgdata), INITDB_DIR=str(scripts))
+    """Killed half-way through its first start, which does not end before, the database is complete after the next."""
+    slow, pgdata, host = stage.folder / "slow-scripts", stage.folder / "interrupted", stage.spare_host()
+    shutil.copytree(scripts, slow)
+    (slow / "z-slow.sql").write_text("select pg_sleep(50);\n")
+    process = stage.spawn("db", host, PGDATA=str(pgdata), INITDB_DIR=str(slow))
     while not (pgdata / ".initialising" / "PG_VERSION").exists():
         assert process.popen.poll() is None
         time.sleep(0.005)

@@ -14,7 +14,7 @@ import dkim
 import pytest
 
 from .conftest import play
-from .stage import DKIM, MAILER_FILES, Process, Stage, Visitor
+from .stage import DKIM, MAILER_FILES, Process, Stage, Visitor, put
 
 PATIENCE_S = 40.0
 
@@ -53,7 +53,7 @@ def _sha256(folder: Path) -> str:
 @contextmanager
 def _other_mailer(stage: Stage, config: Path, **more: str) -> Iterator[Process]:
     """Put another mailer, with a configuration of its own, in the place of the usual one."""
-    stage.processes["mailer"].stop()
+    stage.send_mailer_away()
     try:
         with stage.start("mailer", stage.spare_host(), MAILER_CONFIG_DIR=str(config), **more) as mailer:
             yield mailer
@@ -71,7 +71,7 @@ def config(tmp_path: Path) -> Path:
 def _replace(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
+    put(path, text.replace(old, new))
 
 
 def test_a_gift_gives_one_signed_mail_to_the_owner(stage: Stage) -> None:
@@ -186,7 +186,7 @@ def test_a_broken_template_holds_the_mail_until_it_is_mended(
         await asyncio.sleep(0.5)  # long enough for a hot loop to show
         before = await _mails(visit, stage, gift)
         assert (await _state(visit, mailer.url))["by_config"][broken]["held"] == 1
-        (config / file).write_text(good, encoding="utf-8")
+        put(config / file, good)
         after = await _await(lambda: _mails(visit, stage, gift))
         assert (await _state(visit, mailer.url))["config_sha256"] == _sha256(config)
         return before, after

@@ -17,7 +17,7 @@ import pytest
 from gameday.activities.probes import mail, mail_campaigns, mail_delivery, mail_form, mail_recipients
 
 from .mailing import RECORD, Game, game
-from .stage import MAILER_FILES, Stage
+from .stage import MAILER_FILES, Stage, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ def spoil(path: Path, old: str, new: str) -> None:
     """Change a file."""
     text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
+    put(path, text.replace(old, new))
 
 
 def reload(playing: Game, file: str, old: str, new: str) -> None:

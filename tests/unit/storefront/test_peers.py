@@ -46,7 +46,7 @@ def test_whoever_is_about_to_end_asks_silence_once(
         peers = Peers({"catalog": silent}, retries=True, leaving=lambda: leaving)
         await peers.open()
         try:
-            await peers.call(Call("catalog", "/products"))
+            await peers.call(Call("catalog", "/products", deadline_s=60))
         finally:
             await peers.close()
 

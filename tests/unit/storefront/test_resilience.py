@@ -144,7 +144,7 @@ def test_a_stop_finishes_what_is_in_flight(stage: Stage) -> None:
     catalog = stage.spare_host()
 
     async def scene(visit: Visitor) -> tuple[Reply, Reply, Reply]:
-        async with _stand_in(catalog, [4.0]) as asked:
+        async with _stand_in(catalog, [11.0]) as asked:
             slow = asyncio.create_task(visit("GET", f"{shop.url}/"))
             while not asked:  # noqa: ASYNC110 - another process asks
                 await asyncio.sleep(0.02)
@@ -155,10 +155,10 @@ def test_a_stop_finishes_what_is_in_flight(stage: Stage) -> None:
             late = await visit("GET", f"{shop.url}/healthz")
             return await slow, ready, late
 
-    more = {"CATALOG_SERVICE_HOST": catalog, "WEB_CATALOG_DEADLINE_S": "15", "DRAIN_S": "3"}
+    more = {"CATALOG_SERVICE_HOST": catalog, "WEB_CATALOG_DEADLINE_S": "40", "DRAIN_S": "10"}
     with stage.start("web", stage.spare_host(), **more) as shop:
         slow, ready, late = play(scene)
-        assert shop.popen.wait(10) == 0
+        assert shop.popen.wait(60) == 0
     assert (slow.status, ready.status, late.status) == (200, 503, 200)
     assert late.headers["connection"] == "close"
     assert "x-fallback" not in slow.headers

@@ -80,11 +80,11 @@ class Api:
         async def call() -> T:
             return act()
 
-        return asyncio.run_coroutine_threadsafe(call(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(call(), self.loop).result(60)
 
     def connect(self) -> http.client.HTTPSConnection:
         """A raw connection."""
-        return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, timeout=10)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, timeout=60)
 
     def call(self, method: str, path: str, body: Any = None, *, kind: str | None = "application/json",
              token: str = TOKEN, accept: str = "application/json") -> Answer:  # fmt: skip
@@ -192,14 +192,14 @@ def api(tmp_path: Path, certificates: Path) -> Iterator[Api]:
         served.port = runner.addresses[0][1]
         return runner
 
-    runner = asyncio.run_coroutine_threadsafe(start(), served.loop).result(10)
+    runner = asyncio.run_coroutine_threadsafe(start(), served.loop).result(60)
     _write_kubeconfig(served, certificates)
     for name in ("default", "shop"):
         assert served.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}}).code == 201
     yield served
-    asyncio.run_coroutine_threadsafe(runner.cleanup(), served.loop).result(10)
+    asyncio.run_coroutine_threadsafe(runner.cleanup(), served.loop).result(60)
     served.loop.call_soon_threadsafe(served.loop.stop)
-    thread.join(10)
+    thread.join(60)
     served.loop.close()
 
 

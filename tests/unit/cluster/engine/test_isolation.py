@@ -90,7 +90,8 @@ def test_a_pre_stop_hook_that_makes_no_sense_does_not_keep_sigterm_away(tmp_path
     async def story() -> None:
         async with engine(tmp_path) as lab:
             text = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done"
-            lab.pod("web", ["sh", "-c", text], lifecycle={"preStop": FAR_PORT})
+            lab.pod("web", ["sh", "-c", text], lifecycle={"preStop": FAR_PORT},
+                    spec_terminationGracePeriodSeconds=60)  # fmt: skip
             await lab.until("pods", "web", running)
             while not lab.log("web"):  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.02)
@@ -440,7 +441,7 @@ def test_a_daemon_that_dies_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyP
     from gameday.cluster import start
 
     monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path))
-    daemon = start("lab", owned=True)
+    daemon = start("lab", owned=True, timeout_s=60)
     with open(f"/proc/{daemon.pid}/limits") as limits:  # noqa: PTH123
         soft, hard = next(line for line in limits if line.startswith("Max open files")).split()[3:5]
     assert soft == hard
@@ -448,7 +449,7 @@ def test_a_daemon_that_dies_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (warm_parent,) = children.read().split()
     handle = os.pidfd_open(daemon.pid)
     os.kill(int(warm_parent), signal.SIGSEGV)
-    assert select.select([handle], [], [], 10)[0]
+    assert select.select([handle], [], [], 60)[0]
     os.close(handle)
     daemon.stop()
     said = (tmp_path / "lab.log").read_text()

@@ -309,9 +309,17 @@ def test_a_failed_liveness_probe_restarts_the_container(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with engine(tmp_path) as lab:
-            probe = {"exec": {"command": ["sh", "-c", "echo x >> asked; exit 1"]}, "periodSeconds": 1}
-            lab.pod("web", ["sh", "-c", "cat asked; rm -f asked; sleep 100; :"], spec_terminationGracePeriodSeconds=3,
-                    livenessProbe={**probe, "failureThreshold": 1})  # fmt: skip
+            probe = {
+                "exec": {"command": ["sh", "-c", "echo x >> asked; exit 1"]},
+                "periodSeconds": 1,
+                "timeoutSeconds": 30,
+            }
+            # The probe waits until the program has begun, each time: what was asked before is not wiped off by it.
+            begun = {"exec": {"command": ["test", "-e", "up"]}, "periodSeconds": 1, "failureThreshold": 100}
+            program = ["sh", "-c", "cat asked; rm -f asked; touch up; sleep 100; :"]
+            lab.pod("web", program, spec_terminationGracePeriodSeconds=3, startupProbe=begun,
+                    livenessProbe={**probe, "failureThreshold": 1},
+                    lifecycle={"preStop": {"exec": {"command": ["rm", "-f", "up"]}}})  # fmt: skip
             pod = await lab.until("pods", "web", lambda p: state_of(p).get("restartCount") == 1 and running(p))
             assert state_of(pod)["lastState"]["terminated"]["exitCode"] == 137
             while not lab.log("web"):  # noqa: ASYNC110 - another process writes it
@@ -380,7 +388,7 @@ def test_pre_stop_runs_before_sigterm(tmp_path: Path) -> None:
             hook = {"preStop": {"exec": {"command": ["sh", "-c", "sleep 0.2; echo hook >> /w/log"]}}}
             command = ["sh", "-c", "echo up; trap 'cat /w/log; exit 0' TERM; while :; do sleep 0.05; done"]
             lab.pod("web", command, lifecycle=hook, volumeMounts=[{"name": "w", "mountPath": "/w"}],
-                    spec_volumes=[{"name": "w", "emptyDir": {}}])  # fmt: skip
+                    spec_volumes=[{"name": "w", "emptyDir": {}}], spec_terminationGracePeriodSeconds=60)  # fmt: skip
             await lab.until("pods", "web", running)
             while not lab.log("web"):  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import shutil
 import signal
 import subprocess
@@ -47,17 +48,26 @@ def test_a_program_that_is_not_there() -> None:
         run(["/nowhere/kind", "version"], timeout_s=20)
 
 
-def test_one_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    """Its child too, though it has not asked for that."""
-    note = tmp_path / "child"
-    child = "import os,sys,time,pathlib; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(5)"
-    start = f"subprocess.Popen([sys.executable, '-c', {child!r}, {str(note)!r}])"
-    code = f"import subprocess,sys,time; {start}; time.sleep(60)"
-    began = time.monotonic()
+def test_one_that_takes_too_long_is_ended_with_all_that_it_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its child too, though it has not asked for that; its time begins once that child has begun."""
+    child = "import os,sys,time; print(os.getpid(), file=sys.stderr, flush=True); time.sleep(5)"
+    start = f"subprocess.Popen([sys.executable, '-c', {child!r}])"
+    code = f"import subprocess,sys,time; {start}; time.sleep(100)"
+    said: queue.Queue[str] = queue.Queue()
+    begun: list[tuple[int, float]] = []
+    wait = subprocess.Popen.wait
+
+    def wait_from_its_childs_word_on(process: subprocess.Popen[str], timeout: float | None = None) -> int:
+        if not begun:
+            begun.append((int(said.get(timeout=60)), time.monotonic()))
+        return wait(process, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", wait_from_its_childs_word_on)
     with pytest.raises(ToolFailure, match="not done after 3 s"):
-        run(python(code), timeout_s=3)  # in which its child has started, too
-    assert time.monotonic() - began < 30
-    assert leftovers._started_at(int(note.read_text())) == ""
+        run(python(code), timeout_s=3, heard=said.put)
+    ((pid, began),) = begun
+    assert time.monotonic() - began < 60
+    assert leftovers._started_at(pid) == ""
 
 
 def test_what_it_asked_for_comes_to_its_end_and_is_undone(tmp_path: Path) -> None:
