@@ -9,15 +9,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gameday.load.stalls import BEAT_S, PRESSURE_WINDOW_S, Heartbeat
+from gameday.load.calm import PATIENCE, TOLD_S
+from gameday.load.stalls import Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-PATIENCE = 3
-"""However much of it was a stall, a promise is broken after so many times its seconds."""
-TOLD_S = PRESSURE_WINDOW_S + 4 * BEAT_S
-"""A stall is known so long after it at the latest."""
 
 
 class Clock:

@@ -92,7 +92,9 @@ def _undo_everything(run: Conductor) -> tuple[str, ...]:
 
 def _free_nodes(kube: Kube, namespace: str) -> list[Outcome]:
     """Let nodes that this run has drained take pods again whose record is gone: with its namespace, for example."""
-    drains = {e["fault"] for e in evidence.events() if e["event"] == "fault-planned" and e["kind"] == DRAINED}
+    events = evidence.events()
+    drains = {e["fault"] for e in events if e["event"] == "fault-planned" and e["kind"] == DRAINED}
+    drains -= {e["fault"] for e in events if e["event"] == "fault-undone"}
     outcomes = [outcome for _, outcome in free_nodes(kube, namespace, drains)] if drains else []
     for outcome in outcomes:
         evidence.record("note", fault=outcome.fault, text=outcome.detail)

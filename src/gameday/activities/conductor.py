@@ -27,6 +27,7 @@ from gameday.allowlist import Allowance, foreign_actions, refusals
 from gameday.kube import Kube, connect_from_environment, one_line
 from gameday.ledger.calls import said
 from gameday.ledger.lease import HOLDER_VARIABLE, HeldError, Lease, holder_of_this_run, new_holder
+from gameday.load.calm import CalmTime
 from gameday.load.samples import Recorder
 from gameday.load.shoppers import Shoppers
 from gameday.load.stalls import Heartbeat
@@ -169,7 +170,8 @@ class Conductor:
     def _measure_baseline(session: Session, settings: Settings) -> None:
         session.enter("baseline")
         began = time.time()
-        while not session.shoppers.heartbeat.is_over(began, settings.baseline_s):
+        gone = CalmTime(session.shoppers.heartbeat)
+        while not gone.is_over(settings.baseline_s):
             time.sleep(_PAUSE_S)
         ended = time.time()
         session.shoppers.settle(ended)

@@ -120,18 +120,18 @@ class Fault:
         When somebody else has come between, ActivityFailed: then the undo of those that were not made leaves the
         ledger, and when none was, all of it but what is `done`, which has something to undo already.
         """
-        never = [operation for operation, _ in changes]
+        not_made = [operation for operation, _ in changes]
         for operation, body in changes:
             try:
                 carry_out(self.kube, self.namespace, operation, body)
             except OvertakenError as problem:
                 if not problem.sure:
-                    never.remove(operation)
-                none_made = len(never) == len(changes)
-                self.withdraw([one for one in self._undo if one not in done] if none_made else never)
+                    not_made.remove(operation)
+                none_made = len(not_made) == len(changes)
+                self.withdraw([one for one in self._undo if one not in done] if none_made else not_made)
                 next_ = "run again, or pause what else sets it (an autoscaler, a GitOps controller)"
                 raise ActivityFailed(f"{self.kind} {problem}; {next_}") from problem
-            never.remove(operation)
+            not_made.remove(operation)
 
     def withdraw(self, undo: Collection[Operation]) -> None:
         """Take out of the ledger what has nothing to undo: the server refused what it would, or was never asked."""
@@ -146,7 +146,7 @@ class Fault:
         evidence.record("fault-in-force", fault=self.id, kind=self.kind, target=self._target, proof=proof)
         return {"fault": self.id, "kind": self.kind, "target": self._target, "proof": proof}
 
-    def over(self) -> None:
+    def ended(self) -> None:
         """Record that the fault does nothing more: what it did may show on, and its undo may have to wait for that."""
         evidence.record("fault-over", fault=self.id, kind=self.kind)
 

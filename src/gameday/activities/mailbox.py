@@ -27,8 +27,11 @@ __all__ = ["Mail", "Postbox"]
 
 _TIMEOUT_S = 3.0
 _PAGE = 200
-MAX_SKEW_S = 2.0
-"""When a mail came is the sink's word: with a clock further off than this, what came under a fault nobody can tell."""
+MAX_SKEW_S = 1.0
+"""When a mail came is the sink's word: with a clock further off than this, what came under a fault nobody can tell.
+
+A date has whole seconds: a clock that is up to a second more off may go unnoticed.
+"""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gameday.verdict import MIN_WINDOW_S, FaultFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from gameday.evidence import Event
 
@@ -35,7 +35,10 @@ class FaultWindow:
 
 @dataclass(frozen=True)
 class OwnWindow:
-    """From when one fault was proven in force until it was over, undone, or found to be no longer as it was set."""
+    """From when one fault was proven in force until it was over, undone, or found to be no longer as it was set.
+
+    One that is over before it is undone (pods that were hit, a crowd) has two: what it did may show on.
+    """
 
     fault: str
     start: float
@@ -61,22 +64,23 @@ def own_windows(events: Sequence[Event], since: float, until: float) -> list[Own
 
     One of less than MIN_WINDOW_S has not been watched, and is left out.
     """
-    ids, found = set(faults_set_since(events, since)), _spans(events, "fault-over", *_GONE)
-    spans = {fault: (start, min(end, until)) for fault, (start, end) in found.items() if fault in ids}
-    first = min((start for start, _ in spans.values()), default=until)
-    return [
-        OwnWindow(fault, start, end)
-        for fault, (start, end) in spans.items()
-        if end - start >= MIN_WINDOW_S and (start > first or end < until)
+    ids = set(faults_set_since(events, since))
+    spans = [(fault, *span) for ends in (_GONE, ("fault-over", *_GONE)) for fault, span in _spans(events, ends).items()]
+    first = min((start for fault, start, _ in spans if fault in ids), default=until)
+    found = [
+        OwnWindow(fault, start, min(end, until))
+        for fault, start, end in spans
+        if fault in ids and min(end, until) - start >= MIN_WINDOW_S and (start > first or end < until)
     ]
+    return list(dict.fromkeys(found))
 
 
 def in_force_throughout(events: Iterable[Event], start: float, end: float) -> bool:
     """Whether some fault was proven in force before `start` and neither undone nor reverted before `end`."""
-    return any(since <= start and until >= end for since, until in _spans(events, *_GONE).values())
+    return any(since <= start and until >= end for since, until in _spans(events, _GONE).values())
 
 
-def _spans(events: Iterable[Event], *ends: str) -> dict[str, tuple[float, float]]:
+def _spans(events: Iterable[Event], ends: Collection[str]) -> dict[str, tuple[float, float]]:
     """By fault: when it was first proven in force, and when the first event of `ends` came, if ever."""
     since: dict[str, float] = {}
     until: dict[str, float] = {}

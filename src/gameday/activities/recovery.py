@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.books import BooksError
+from gameday.load.calm import TOLD_S, CalmTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,7 +47,8 @@ def wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
     recorder, plan = session.shoppers.recorder, session.shoppers.plan
     baseline = recorder.samples(*(session.baseline_window or (began, began)))
     progress = Progress(tuple(baseline), began, min(10.0, plan.rate_per_s * _CALM_S / 2))
-    while not run.heartbeat.is_over(began, bound_s):
+    gone = CalmTime(run.heartbeat)
+    while not gone.is_over(bound_s):
         until = session.shoppers.known_until()
         progress.look(until, recorder.samples(began, until), lambda: _unkept(session, until=began))
         if progress.calm and (not progress.unseen or not session.shoppers.running):
@@ -59,6 +61,7 @@ def wait_for_recovery(run: Conductor, journal: Mapping[str, Any]) -> Recovery:
     reason = f"{reason} {bound_s:g} s after the undo"
     if not session.shoppers.running:
         return None, f"the shoppers had gone home; raise max_duration_s ({reason})", bound_s
+    time.sleep(TOLD_S)  # a stall that reaches up to the end may not be known before
     if any(stall.touches(began, ended) for stall in run.heartbeat.stalls()):
         return None, f"{reason}, while this machine, or the way to the cluster, stalled", bound_s
     return recovered, reason, bound_s

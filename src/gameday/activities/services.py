@@ -53,7 +53,7 @@ def wrong_selector(namespace: str, service: str, selector: dict[str, str], timeo
     def arrived(now: Ends) -> bool:
         return now != before and _addresses(now) == _ready(kube, namespace, selector)
 
-    return _mislead(kube, Fault(kube, namespace, SELECTOR), change, (before, arrived, timeout_s))
+    return _mislead(Fault(kube, namespace, SELECTOR), change, _version(body), (before, arrived, timeout_s))
 
 
 @activity(PORT)
@@ -86,7 +86,7 @@ def wrong_port(
         return not now & before
 
     fault = Fault(kube, namespace, PORT)
-    return _mislead(kube, fault, change, (before, arrived, timeout_s), name)
+    return _mislead(fault, change, _version(body), (before, arrived, timeout_s), name)
 
 
 def _fit(kube: Kube, namespace: str, service: str) -> dict[str, Any]:
@@ -128,15 +128,19 @@ def _ready(kube: Kube, namespace: str, selector: dict[str, str]) -> set[str]:
     return {pod.status.pod_ip for pod in pods if is_ready(pod)}
 
 
+def _version(body: dict[str, Any]) -> str:
+    return str(body["metadata"]["resourceVersion"])
+
+
 def _mislead(
-    kube: Kube,
     fault: Fault,
     change: SetSelector | SetServicePorts,
+    version: str,
     seen: tuple[Ends, Callable[[Ends], bool], float],
     port: str | None = None,
 ) -> dict[str, Any]:
     """Try the change without effect, plan the fault, change, and wait until the endpoints have followed."""
-    namespace, service, (before, arrived, timeout_s) = fault.namespace, change.service, seen
+    kube, namespace, service, (before, arrived, timeout_s) = fault.kube, fault.namespace, change.service, seen
     tried = persist(
         kube.core.patch_namespaced_service, service, namespace, onset(change), dry_run="All", _preload_content=False
     )
@@ -149,7 +153,7 @@ def _mislead(
         ttl_s=timeout_s + _TTL_S,
         proof={"port": port, "ports_before": sorted({number for _, number in before})},
     )
-    fault.carry_out((change, onset(change)))
+    fault.carry_out((change, onset(change, version)))
     if not wait_until(lambda: arrived(_now(kube, namespace, service, port)), timeout_s):
         raise ActivityFailed(
             f"{objects.label(namespace, change)}: the endpoints have not followed after {timeout_s:g} s; see kubectl "

@@ -109,6 +109,7 @@ class Session:
         self.remembered: dict[str, Any] = {}
         """By probe: what it saw in the baseline."""
         self.aborted: str | None = None
+        self._baseline: tuple[Sample, ...] | None = None
         self._lock = threading.RLock()
         self._named = threading.local()
 
@@ -130,7 +131,9 @@ class Session:
         stalls = tuple(self.shoppers.heartbeat.stalls())
         recorder = self.shoppers.recorder
         first, last = self.baseline_window or (self.opened_at, time.time())
-        baseline = _calm(recorder.samples(first, last), stalls)
+        if self.phase == "baseline" or self._baseline is None:
+            self._baseline = _calm(recorder.samples(first, last), stalls)
+        baseline = self._baseline  # as it was judged, whatever is known of stalls later
         if self.phase == "baseline":
             return View(True, first, last, baseline, baseline, stalls, True, self)
         since = self.method_started_at or self.opened_at

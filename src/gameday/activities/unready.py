@@ -82,7 +82,10 @@ def make_unready(
     put(kube, namespace, others, "labels", key, _VALUE)
     if others:
         time.sleep(SEEN_S)  # whoever keeps the endpoints hears of pods and of Services by two ways
-    fault.carry_out(*((change, onset(change)) for change in changes), done=[label])
+    versions = [service.metadata.resource_version for service in services]
+    fault.carry_out(
+        *((change, onset(change, version)) for change, version in zip(changes, versions, strict=True)), done=[label]
+    )
     return _prove(fault, uids, sorted(selectors), len(others), timeout_s)
 
 

@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gameday.load.stalls import PATIENCE
+from gameday.load.calm import PATIENCE, CalmTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,20 +26,21 @@ def settled(view: View, since: float, within_s: float, look: Callable[[], tuple[
     """Look until nothing is on its way any more, or `within_s` calm seconds have gone by since `since` (Unix seconds).
 
     `look` returns what it would be if nothing more came, and whether something is on its way. While the window is
-    open, or when a violation elsewhere has ended it, nothing is waited for: what is on its way is undecided.
+    open, or when a violation elsewhere has ended it, nothing is waited for: what is on its way is undecided. Of books
+    that go on being written `since` is now: one look may always come between two entries.
     """
+    time_gone = CalmTime(view.session.shoppers.heartbeat, since)
     while True:
-        now = time.time()
-        calm_s = now - since - view.session.shoppers.heartbeat.stalled_s(since, now)
+        gone_s = time_gone.gone_s()
         reading, on_its_way = look()
         if not on_its_way:
             return reading
         if not view.final or view.session.violation.is_set():
             return replace(reading, verdict="undecided")
-        if calm_s > within_s:
+        if time_gone.is_late(gone_s, within_s):
             return replace(reading, reason=f"{reading.reason} after {within_s:g} s")
-        if now - since > PATIENCE * within_s:
-            waited_s = now - since
-            away = f"this machine, or the way to the cluster, stalled for {waited_s - calm_s:.0f} of {waited_s:.0f} s"
+        if gone_s > PATIENCE * within_s:
+            stalled_s = gone_s - time_gone.calm_s(gone_s)
+            away = f"this machine, or the way to the cluster, stalled for {stalled_s:.0f} of {gone_s:.0f} s"
             return replace(reading, verdict="undecided", reason=f"{reading.reason}; {away}")
         time.sleep(PAUSE_S)

@@ -29,18 +29,23 @@ def carry_out(kube: Kube, namespace: str, operation: objects.Field, body: Any) -
         seen = f"is {objects.brief(current)}" if same else "was deleted or replaced by somebody else"
     except (ApiException, *CONNECTION_ERRORS) as problem:
         found, same, current, seen = None, False, None, f"cannot be read ({said(problem)})"
-    if answer.how == "unclear" and same and (current == operation.fault or objects.label_left(found, operation)):
+    there = same and current == operation.fault
+    if same and (objects.label_left(found, operation) or (answer.how == "unclear" and there)):
         return  # it had come through, and was sent again
     why = f" ({answer.why})" if same and current == operation.old else ""  # changed back, or refused for something else
     raise OvertakenError(
         f"{objects.label(namespace, operation)}: {seen}, expected {objects.brief(operation.old)} as read before, so it "
         f"was not set to {objects.brief(operation.fault)}{why}",
-        sure=answer.how == "refused",
+        sure=answer.how == "refused" and not there,  # whoever is between here and the server may have sent it twice
     )
 
 
-def onset(operation: SetReplicas | SetSelector | SetServicePorts) -> list[dict[str, Any]]:
-    """The JSON patch that makes the fault's value of the old one, if it is the object that was read and has that."""
+def onset(operation: SetReplicas | SetSelector | SetServicePorts, version: str | None = None) -> list[dict[str, Any]]:
+    """The JSON patch that makes the fault's value of the old one, if it is the object that was read and has that.
+
+    `version`: the resourceVersion that was read. With it a request is refused that lands after the undo, when the old
+    value is back; a Deployment has a new one at every change of its status, so it goes without.
+    """
     match operation:
         case SetReplicas():
             path = "/spec/replicas"
@@ -50,6 +55,7 @@ def onset(operation: SetReplicas | SetSelector | SetServicePorts) -> list[dict[s
             path = "/spec/ports"
     return [
         {"op": "test", "path": "/metadata/uid", "value": operation.uid},
+        *([{"op": "test", "path": "/metadata/resourceVersion", "value": version}] if version else []),
         {"op": "test", "path": path, "value": operation.old},
         {"op": "replace", "path": path, "value": operation.fault},
     ]

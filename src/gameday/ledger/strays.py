@@ -78,7 +78,8 @@ def free_nodes(
         found = stray_nodes(kube, namespace)
     except (ApiException, *CONNECTION_ERRORS) as problem:
         why = f"cannot be listed, so whether a lost fault has cordoned one cannot be told: {said(problem)}"
-        return [(namespace or "-", Outcome("nodes", False, why, "kubectl get nodes  # and then this command again"))]
+        again = revert_command(kube.context, namespace) if namespace else "kubectl get nodes  # and then this again"
+        return [(namespace or "-", Outcome("nodes", False, why, again))]
     return [(one.mark.namespace, _free(kube, one)) for one in found if faults is None or one.mark.fault in faults]
 
 

@@ -15,14 +15,11 @@ from pathlib import Path
 
 from gameday import evidence
 
-__all__ = ["MAX_GAP_S", "PATIENCE", "Heartbeat", "Stall"]
+__all__ = ["BEAT_S", "MAX_GAP_S", "PRESSURE_WINDOW_S", "Heartbeat", "Stall"]
 
 BEAT_S = 0.05
 MAX_GAP_S = 0.75
 """A gap between heartbeats above this is a stall."""
-
-PATIENCE = 3
-"""What waits for calm seconds ends after so many times as many, however much of it was a stall."""
 
 PRESSURE_WINDOW_S = 1.0
 MAX_PRESSURE = 0.95
@@ -86,11 +83,6 @@ class Heartbeat:
     def stalled_s(self, start: float, end: float) -> float:
         """For how many seconds between `start` and `end` there was a stall, of those seen so far."""
         return sum(max(min(stall.end, end) - max(stall.start, start), 0.0) for stall in self.stalls())
-
-    def is_over(self, began: float, seconds: float) -> bool:
-        """Whether so many calm seconds have gone by since `began`; after PATIENCE times as many it is over anyway."""
-        now = time.time()
-        return now - began > PATIENCE * seconds or now - began - self.stalled_s(began, now) > seconds
 
     def _beat(self) -> None:
         last, pressure = time.monotonic(), Pressure()

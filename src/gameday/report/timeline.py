@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["BUCKET_S", "Bucket", "Mark", "Span", "Timeline", "build_timeline", "quantile"]
 
 BUCKET_S = 1.0
-_ENDS = ("fault-over", "fault-effective-undone", "fault-undone", "fault-reverted")
+_UNDONE = ("fault-effective-undone", "fault-undone", "fault-reverted")
 
 
 @dataclass(frozen=True)
@@ -146,12 +146,12 @@ def _bucket(at_s: float, group: list[dict[str, Any]], mails: int) -> Bucket:
 
 
 def _faults(events: list[dict[str, Any]], origin: float, length: float) -> list[Span]:
-    """From proven in force to over or undone; a fault that was never seen undone lasts to the end."""
+    """From proven in force to undone; a fault that was never seen undone lasts to the end."""
     spans = []
     for event in events:
         if event.get("event") == "fault-in-force":
             fault = event.get("fault")
-            ends = [one["at"] for one in events if one.get("fault") == fault and one.get("event") in _ENDS]
+            ends = [one["at"] for one in events if one.get("fault") == fault and one.get("event") in _UNDONE]
             kind = str(event.get("kind") or fault)
             spans.append(Span(event["at"] - origin, (min(ends) - origin) if ends else length, kind))
     return spans

@@ -11,6 +11,7 @@ from chaoslib.exceptions import ActivityFailed
 from gameday.activities import guard, manifests
 from gameday.activities.caps import Caps
 from gameday.activities.fault import Fault
+from gameday.kube import ApiException
 from gameday.ledger import (
     ClearLabel,
     DeleteFaultSets,
@@ -167,6 +168,21 @@ def test_a_change_whose_answer_was_lost_was_made(kube: Kube, case: Case, monkeyp
     assert value(kube, case.operation) == case.operation.fault
     (entry,) = Ledger(kube, "shop").entries()
     assert list(entry.undo) == case.undo
+
+
+def test_a_request_that_lands_after_the_undo_is_refused(kube: Kube) -> None:
+    """It hung on its way; the old selector is back, but the Service is another version."""
+    case = selector(kube)
+    assert isinstance(case.operation, SetSelector)
+    version: Any = kube.core.read_namespaced_service("web", "shop").metadata.resource_version
+    body = onset(case.operation, version)
+    fault = planned(kube, case.undo)
+    fault.carry_out((case.operation, body))
+    assert [one.ok for one in revert(kube, "shop")] == [True]
+    with pytest.raises(ApiException) as refused:
+        kube.core.patch_namespaced_service("web", "shop", body)
+    assert refused.value.status == 422
+    assert value(kube, case.operation) == case.operation.old
 
 
 def test_what_was_done_before_stays_on_record(kube: Kube) -> None:

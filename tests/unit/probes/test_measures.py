@@ -24,6 +24,7 @@ from gameday.load.behaviours import CartBook
 from gameday.load.client import Answer
 from gameday.load.samples import Sample
 from gameday.load.stalls import Stall
+from gameday.stats import upper_bound
 
 GIFT = Gift("g1", "r0001", "customer-0001@shop.example", ("Pram", "Landau"))
 LINK = "/registry/r0001/items/g1"
@@ -125,8 +126,9 @@ def test_a_home_page_that_fell_back_by_accident_is_no_fault() -> None:
     for accidents, verdict in ((2, "holds"), (3, "violated")):
         before = [fallback] * accidents + [real] * (40 - accidents)
         assert measure_fallback(_view(before, baseline=True), at_least=5, failed_below=0.2).verdict == verdict
-    before = [fallback] * 2 + [real] * 38
-    for seen, verdict in ((6, "undecided"), (7, "holds")):
+    before = [fallback] * 2 + [real] * 98
+    explained = 40 * upper_bound(2, 100)
+    for seen, verdict in ((int(explained) + 5, "undecided"), (int(explained) + 6, "holds")):
         pages = [fallback] * seen + [real] * (40 - seen)
         assert measure_fallback(_view(pages, before=before), at_least=5, failed_below=0.2).verdict == verdict
 
@@ -177,7 +179,9 @@ def test_a_baseline_is_pages_that_come() -> None:
     assert pages_come(_view([_sample()]), {}).verdict == "holds"
     assert pages_come(_view([_sample(), _sample(error="x")]), {}).verdict == "violated"
     assert pages_come(_view([_sample(fallback=True, fallback_of="edge")]), {}).verdict == "violated"
-    assert pages_come(_view([_sample(fallback=True, fallback_of="catalog")]), {}).verdict == "holds"
+    of_web = _sample(fallback=True, fallback_of="catalog")
+    assert pages_come(_view([of_web] + [_sample()] * 19), {}).verdict == "holds"
+    assert pages_come(_view([of_web] * 2 + [_sample()] * 19), {}).verdict == "violated"
     assert pages_come(_view([_sample(behaviour="buy")]), {}).verdict == "undecided"
 
 

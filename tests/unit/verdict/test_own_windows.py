@@ -57,8 +57,14 @@ def test_each_fault_has_a_window_of_its_own() -> None:
 def test_a_fault_that_is_over_by_itself_has_a_window_that_ends_then() -> None:
     """A crowd that went home, pods of which the last was hit: what comes after must not dilute it."""
     over = life(SHORT, 10, 20, by="over") + told((69, "undone", SHORT))
-    assert own_windows(over, 0, ENDS) == [OwnWindow(SHORT, 10, 20)]
-    assert own_windows(life(SHORT, 10, 10.5, by="over"), 0, ENDS) == []
+    assert own_windows(over, 0, ENDS) == [OwnWindow(SHORT, 10, 69), OwnWindow(SHORT, 10, 20)]
+    assert own_windows(life(SHORT, 10, 20, by="over"), 0, ENDS) == [OwnWindow(SHORT, 10, 20)]
+
+
+def test_a_pod_that_was_hit_once_has_a_window_until_the_end() -> None:
+    """It is over at once, and what it did comes after."""
+    events = life(LONG, 10) + life(SHORT, 30, 30.1, by="over")
+    assert own_windows(events, 0, ENDS) == [OwnWindow(SHORT, 30, ENDS)]
 
 
 def test_what_a_crowd_broke_is_violated_however_long_it_is_gone(rig: Any) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from gameday.activities.session import Reading, View
 from gameday.activities.waiting import settled
-from gameday.load.stalls import PATIENCE, Heartbeat
+from gameday.load.calm import PATIENCE
+from gameday.load.stalls import Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable

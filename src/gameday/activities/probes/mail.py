@@ -39,7 +39,7 @@ def gift_alerts_are_well_formed(at_least: int = 5) -> dict[str, Any]:
 
 
 def canary_alert_arrives(within_s: float = 5.0, share: float = 0.0) -> dict[str, Any]:
-    """Do gift alerts arrive at all? At least one for the gifts bought in the window, within `within_s` of the last.
+    """Do gift alerts arrive at all? At least one for the gifts bought in the window, within `within_s` of its end.
 
     `share` (0 to 1) asks for that share of them. Keeps the other mail probes from holding in silence.
     """

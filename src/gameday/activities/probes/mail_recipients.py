@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -155,4 +156,4 @@ def measure_apologies(view: View, mails: list[Mail], *, within_s: float) -> Read
             return Reading("violated", reason, numbers), True
         return Reading("holds", f"each of {len(wronged)} people who were wronged has one apology", numbers), False
 
-    return settled(view, view.end, within_s, look)
+    return settled(view, time.time(), within_s, look)

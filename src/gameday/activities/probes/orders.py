@@ -75,8 +75,10 @@ def measure_kept(view: View, behaviour: str, path: str, what: str, *, share_of_b
         if bad is not None:
             return Reading("violated", f"{good_before} of {len(before)} {what} succeeded: {bad.error}", numbers)
         return Reading("holds", f"all {len(before)} {what} succeeded", numbers)
+    if len(before) < _BASELINE_ORDERS:
+        return Reading("undecided", f"only {len(before)} {what} in the baseline to go by", numbers)
     failed = sum(s.failed for s in now)
-    limit = 1 - share_of_baseline * good_before / max(len(before), 1)
+    limit = 1 - share_of_baseline * good_before / len(before)
     rate = (judge_rate if view.final else judge_so_far)(failed, len(now), min(max(limit, 1e-3), 1 - 1e-3))
     numbers |= {"errors": failed, "samples": len(now), "limit": rate.limit, "upper": rate.upper, "lower": rate.lower}
     worst = Counter(s.error for s in now if s.failed).most_common(1)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gameday.activities.session import Reading, View, judge
-from gameday.stats import ALPHA, Judgement, judge_rate, judge_so_far, limit_of_share, percentile
+from gameday.stats import ALPHA, Judgement, judge_rate, judge_so_far, limit_of_share, percentile, upper_bound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,9 +165,10 @@ def measure_fallback(view: View, *, at_least: int, failed_below: float, by: str 
 
 
 def _expected_fallbacks(view: View, count: int) -> float:
-    """How many of so many home pages would be fallbacks by the baseline's share: those show nothing of a fault."""
+    """How many of so many home pages may be fallbacks by what the baseline shows: those show nothing of a fault."""
     before = [sample for sample in view.baseline if sample.behaviour == "home"]
-    return count * sum(sample.fallback for sample in before) / len(before) if before else 0.0
+    fallbacks = sum(sample.fallback for sample in before)
+    return count * upper_bound(fallbacks, len(before)) if fallbacks else 0.0
 
 
 def measure_home_failures(view: View, *, failed_below: float, by: str = "") -> Reading:
@@ -203,12 +204,14 @@ def measure_shedding(view: View, *, at_least: int, within_ms: float) -> Reading:
 
 
 def pages_come(view: View, numbers: dict[str, Any]) -> Reading:
-    """In the baseline: did every page that was asked for come, and nobody get the edge's fallback instead?"""
+    """In the baseline: did every page come, none as the edge's fallback, and no more than 1 in 20 as web's?"""
     pages = view.pages()
     bad = [page for page in pages if page.failed or page.fallback_of == "edge"]
     if bad:
         said = bad[0].error or "the edge's fallback"
         return Reading("violated", f"{len(bad)} of {len(pages)} pages failed: {said}", numbers)
+    if (fallbacks := sum(page.fallback for page in pages)) > _ACCIDENTS * len(pages):
+        return Reading("violated", f"{fallbacks} of {len(pages)} pages were the fallback", numbers)
     if not pages:
         return Reading("undecided", "nobody asked for a page", numbers)
     return Reading("holds", f"all {len(pages)} pages came", numbers)

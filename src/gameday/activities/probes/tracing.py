@@ -36,7 +36,8 @@ def measure_ids(view: View, *, at_least: int, label_selector: str, within_s: flo
     reading = measure_aspect(view, aspect="request-id", at_least=at_least)
     if reading.verdict != "holds" or view.baseline_phase or not view.final:
         return reading
-    ids = {s.request_id for s in view.pages() if s.failed and s.request_id}
+    failed = [s for s in view.pages() if s.failed and s.request_id]
+    ids, last = {s.request_id for s in failed}, max((s.done_at for s in failed), default=view.end)
     kube, namespace = view.session.kube, view.session.namespace
 
     def look() -> tuple[Reading, bool]:
@@ -51,7 +52,7 @@ def measure_ids(view: View, *, at_least: int, label_selector: str, within_s: flo
         said = f"{len(missing)} of {len(ids)} ids, e.g. {missing[0]}, are not in the log of {label_selector}"
         return Reading("undecided" if lost else "violated", said, numbers), True
 
-    return settled(view, view.end, within_s, look)
+    return settled(view, max(last, view.end), within_s, look)
 
 
 def _logs(kube: Kube, namespace: str, label_selector: str, since_s: int) -> tuple[str, bool]:
