@@ -146,9 +146,9 @@ class Fault:
         evidence.record("fault-in-force", fault=self.id, kind=self.kind, target=self._target, proof=proof)
         return {"fault": self.id, "kind": self.kind, "target": self._target, "proof": proof}
 
-    def ended(self) -> None:
-        """Record that the fault does nothing more: what it did may show on, and its undo may have to wait for that."""
-        evidence.record("fault-over", fault=self.id, kind=self.kind)
+    def ended(self, *, shows_on: bool) -> None:
+        """Record that the fault does nothing more, though it is not undone yet; and whether what it did may show on."""
+        evidence.record("fault-over", fault=self.id, kind=self.kind, shows_on=shows_on)
 
     def touched(self, count: int, **details: Any) -> None:
         """Record how much the fault has touched so far: cumulative, so the last count is the whole."""

@@ -91,7 +91,7 @@ def hunt(  # noqa: PLR0913  # what the experiment says, handed on
     spared = several if keep_one else set()
     under_way = Hunt(fault, strike, label_selector, one_of or present, spared, least_ready, times)
     under_way.run(random.Random(used_seed), every_s, duration_s)  # noqa: S311  # reproducible, not secret
-    fault.ended()
+    fault.ended(shows_on=True)
     return under_way.result() | {"seed": used_seed}
 
 

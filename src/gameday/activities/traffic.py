@@ -65,8 +65,9 @@ def flash_crowd(namespace: str, times: float, duration_s: float = 10.0) -> dict[
         began = time.monotonic()
         crowd.over.wait(timeout=min(_PROOF_S, duration_s))
         # One that began with a stall may make up for it, as long as half of it is still to come.
-        while not _is_kept(crowd) and time.monotonic() < began + duration_s / 2 and not session.violation.is_set():
-            crowd.over.wait(timeout=_LOOK_S)
+        while not _is_kept(crowd) and time.monotonic() < began + duration_s / 2 and not crowd.over.is_set():
+            if session.violation.wait(timeout=_LOOK_S):
+                raise ActivityFailed("the window was ended before the crowd was proven in force")
         _check_kept(crowd)
         rates = {"rate_per_s": rate_per_s, "usual_rate_per_s": usual.rate_per_s}
         proof = fault.in_force(**rates, due=crowd.due, in_time=crowd.in_time)
@@ -74,7 +75,7 @@ def flash_crowd(namespace: str, times: float, duration_s: float = 10.0) -> dict[
     finally:
         crowd.stop.set()
     crowd.over.wait(timeout=_PROOF_S)
-    fault.ended()
+    fault.ended(shows_on=False)
     _check_kept(crowd)
     fault.touched(crowd.in_time)
     return {**proof, "visits": crowd.in_time}

@@ -26,8 +26,8 @@ def settled(view: View, since: float, within_s: float, look: Callable[[], tuple[
     """Look until nothing is on its way any more, or `within_s` calm seconds have gone by since `since` (Unix seconds).
 
     `look` returns what it would be if nothing more came, and whether something is on its way. While the window is
-    open, or when a violation elsewhere has ended it, nothing is waited for: what is on its way is undecided. Of books
-    that go on being written `since` is now: one look may always come between two entries.
+    open, or when a violation elsewhere has ended it, nothing is waited for: what is on its way is undecided. What is
+    looked for must be known by `since`: a book that goes on being written is never complete.
     """
     time_gone = CalmTime(view.session.shoppers.heartbeat, since)
     while True:
@@ -38,7 +38,11 @@ def settled(view: View, since: float, within_s: float, look: Callable[[], tuple[
         if not view.final or view.session.violation.is_set():
             return replace(reading, verdict="undecided")
         if time_gone.is_late(gone_s, within_s):
-            return replace(reading, reason=f"{reading.reason} after {within_s:g} s")
+            reason = f"{reading.reason} after {within_s:g} s"
+            if step_s := view.session.shoppers.heartbeat.stepped_s:
+                reason = f"{reason}; but this machine's clock was set by {step_s:+.1f} s"
+                return replace(reading, verdict="undecided", reason=reason)
+            return replace(reading, reason=reason)
         if gone_s > PATIENCE * within_s:
             stalled_s = gone_s - time_gone.calm_s(gone_s)
             away = f"this machine, or the way to the cluster, stalled for {stalled_s:.0f} of {gone_s:.0f} s"

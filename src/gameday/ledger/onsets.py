@@ -22,29 +22,37 @@ def carry_out(kube: Kube, namespace: str, operation: objects.Field, body: Any) -
     answer = change(call, name, namespace, body)
     if answer.how == "made":
         return
-    try:
-        found = objects.read(kube, namespace, operation)
-        same = found is not None and found.metadata.uid == operation.uid
-        current = objects.value(found, operation) if same else None
-        seen = f"is {objects.brief(current)}" if same else "was deleted or replaced by somebody else"
-    except (ApiException, *CONNECTION_ERRORS) as problem:
-        found, same, current, seen = None, False, None, f"cannot be read ({said(problem)})"
-    there = same and current == operation.fault
-    if same and (objects.label_left(found, operation) or (answer.how == "unclear" and there)):
+    found, seen, known = _now(kube, namespace, operation)
+    current = objects.value(found, operation) if found is not None else None
+    there = found is not None and current == operation.fault
+    if found is not None and (objects.label_left(found, operation) or (answer.how == "unclear" and there)):
         return  # it had come through, and was sent again
-    why = f" ({answer.why})" if same and current == operation.old else ""  # changed back, or refused for something else
+    why = f" ({answer.why})" if found is not None and current == operation.old else ""
+    kept = "; that may be this fault's doing, so its undo stays on record" if there else ""
     raise OvertakenError(
         f"{objects.label(namespace, operation)}: {seen}, expected {objects.brief(operation.old)} as read before, so it "
-        f"was not set to {objects.brief(operation.fault)}{why}",
-        sure=answer.how == "refused" and not there,  # whoever is between here and the server may have sent it twice
+        f"was not set to {objects.brief(operation.fault)}{why}{kept}",
+        # Whoever is between here and the server may have sent it twice: then what was refused may be there.
+        sure=answer.how == "refused" and known and not there,
     )
+
+
+def _now(kube: Kube, namespace: str, operation: objects.Field) -> tuple[Any | None, str, bool]:
+    """That very object, None when it is not there; what was seen, in words; False when it cannot be read."""
+    try:
+        found = objects.read(kube, namespace, operation)
+    except (ApiException, *CONNECTION_ERRORS) as problem:
+        return None, f"cannot be read ({said(problem)})", False
+    if found is None or found.metadata.uid != operation.uid:
+        return None, "was deleted or replaced by somebody else", True
+    return found, f"is {objects.brief(objects.value(found, operation))}", True
 
 
 def onset(operation: SetReplicas | SetSelector | SetServicePorts, version: str | None = None) -> list[dict[str, Any]]:
     """The JSON patch that makes the fault's value of the old one, if it is the object that was read and has that.
 
-    `version`: the resourceVersion that was read. With it a request is refused that lands after the undo, when the old
-    value is back; a Deployment has a new one at every change of its status, so it goes without.
+    `version`: the resourceVersion that was read. With it a second copy of a request is refused that lands after the
+    undo, when the old value is back; a Deployment has a new one at every change of its status, so it goes without.
     """
     match operation:
         case SetReplicas():

@@ -1,7 +1,7 @@
 """Calm seconds: those in which neither this machine nor the way to the cluster stalled.
 
 How long something took on a machine that stood still says nothing of it. The seconds are those of the clock that nobody
-sets; a stall is known only once it is over, and one of the processors up to a second later.
+sets; a stall is known only once it is over, one of the processors up to a second later.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class CalmTime:
         return gone_s > PATIENCE * seconds or self.calm_s(gone_s) > seconds
 
     def is_late(self, gone_s: float, seconds: float) -> bool:
-        """Whether the first `gone_s` seconds held more calm ones than `seconds`: waits until their stalls are known."""
+        """Whether more than `seconds` of the first `gone_s` were calm; waits for what is told of them late."""
         if self.calm_s(gone_s) <= seconds:
             return False
         time.sleep(TOLD_S)

@@ -146,15 +146,19 @@ def _bucket(at_s: float, group: list[dict[str, Any]], mails: int) -> Bucket:
 
 
 def _faults(events: list[dict[str, Any]], origin: float, length: float) -> list[Span]:
-    """From proven in force to undone; a fault that was never seen undone lasts to the end."""
+    """From proven in force to undone, or to when it was over and showed no more; else it lasts to the end."""
     spans = []
     for event in events:
         if event.get("event") == "fault-in-force":
             fault = event.get("fault")
-            ends = [one["at"] for one in events if one.get("fault") == fault and one.get("event") in _UNDONE]
+            ends = [one["at"] for one in events if one.get("fault") == fault and _is_end(one)]
             kind = str(event.get("kind") or fault)
             spans.append(Span(event["at"] - origin, (min(ends) - origin) if ends else length, kind))
     return spans
+
+
+def _is_end(event: dict[str, Any]) -> bool:
+    return event.get("event") in _UNDONE or (event.get("event") == "fault-over" and not event.get("shows_on"))
 
 
 def _stalls(stalls: list[dict[str, Any]], origin: float) -> list[Span]:

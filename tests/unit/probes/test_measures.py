@@ -112,7 +112,8 @@ def test_stalled_samples_can_be_left_out() -> None:
 def test_the_home_page_falls_back() -> None:
     """Enough fallbacks and no failures hold; real pages only, at the end, do not."""
     real, fallback = _sample(behaviour="home"), _sample(behaviour="home", fallback=True)
-    assert measure_fallback(_view([fallback] * 40), at_least=5, failed_below=0.2).verdict == "holds"
+    assert measure_fallback(_view([fallback] * 40, before=[real] * 40), at_least=5, failed_below=0.2).verdict == "holds"
+    assert measure_fallback(_view([fallback] * 40), at_least=5, failed_below=0.2).verdict == "undecided"
     assert measure_fallback(_view([real] * 40), at_least=5, failed_below=0.2).verdict == "violated"
     assert measure_fallback(_view([real] * 40, final=False), at_least=5, failed_below=0.2).verdict == "undecided"
     failed = _sample(behaviour="home", error="status 503")
@@ -137,7 +138,8 @@ def test_a_fallback_of_somebody_elses_is_a_failure() -> None:
     """Where web's is asked for, the edge's says that web has none."""
     of_edge = _sample(behaviour="home", fallback=True, fallback_of="edge")
     for by, verdict in (("", "holds"), ("edge", "holds"), ("catalog", "violated")):
-        assert measure_fallback(_view([of_edge] * 40), at_least=5, failed_below=0.2, by=by).verdict == verdict
+        view = _view([of_edge] * 40, before=[_sample(behaviour="home")] * 40)
+        assert measure_fallback(view, at_least=5, failed_below=0.2, by=by).verdict == verdict
         reading = measure_fallback(_view([of_edge], baseline=True), at_least=5, failed_below=0.2, by=by)
         assert reading.verdict == "violated"
 
@@ -179,9 +181,9 @@ def test_a_baseline_is_pages_that_come() -> None:
     assert pages_come(_view([_sample()]), {}).verdict == "holds"
     assert pages_come(_view([_sample(), _sample(error="x")]), {}).verdict == "violated"
     assert pages_come(_view([_sample(fallback=True, fallback_of="edge")]), {}).verdict == "violated"
-    of_web = _sample(fallback=True, fallback_of="catalog")
-    assert pages_come(_view([of_web] + [_sample()] * 19), {}).verdict == "holds"
-    assert pages_come(_view([of_web] * 2 + [_sample()] * 19), {}).verdict == "violated"
+    home, of_web = _sample(behaviour="home"), _sample(behaviour="home", fallback=True, fallback_of="catalog")
+    assert pages_come(_view([of_web] + [home] * 19), {}).verdict == "holds"
+    assert pages_come(_view([of_web] * 2 + [home] * 19 + [_sample()] * 99), {}).verdict == "violated"
     assert pages_come(_view([_sample(behaviour="buy")]), {}).verdict == "undecided"
 
 

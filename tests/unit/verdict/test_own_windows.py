@@ -239,9 +239,10 @@ def test_not_every_fault_need_make_the_home_page_fall_back(rig: Any) -> None:
     home: dict[str, Any] = {"behaviour": "home"}
     fallback: dict[str, Any] = {**home, "fallback": True, "fallback_of": "catalog"}
     events = life(LONG, 10, 30) + life(SHORT, 35, 40)
-    rig(events, visits(10, 30, **fallback) + visits(30, ENDS, **home))
+    before = visits(0, 5, **home)
+    rig(events, before + visits(10, 30, **fallback) + visits(30, ENDS, **home))
     assert home_falls_back(by="catalog")["verdict"] == "holds"
-    fine = visits(10, 35, **fallback) + visits(40, ENDS, **fallback)
+    fine = before + visits(10, 35, **fallback) + visits(40, ENDS, **fallback)
     rig(events, fine + visits(35, 40, **home, error="status 503"))
     assert home_falls_back(by="catalog")["reason"].endswith("50 of 50 home pages failed")
     rig(events, fine + visits(35, 40, **home, fallback=True, fallback_of="edge"))

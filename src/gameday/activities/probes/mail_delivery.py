@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -80,26 +79,26 @@ def measure_confirmations(view: View, mails: list[Mail], *, within_s: float, at_
 
 
 def measure_agreement(view: View, mails: list[Mail], *, within_s: float, at_least: int) -> Reading:
-    """The sender's book against the sink's, both since the session was opened."""
+    """The sender's book against the sink's, each since the session was opened: what the one had by the window's end."""
     session = view.session
     del mails  # read anew, after the sender's book: what that has must be there
 
     def look() -> tuple[Reading, bool]:
-        sent = [one for one in session.database.sent() if one.at >= session.opened_at]
-        accepted: set[Key] = {(one.template, one.event, one.recipient) for one in sent if one.state == "accepted"}
+        sent = [one for one in session.database.sent() if one.at >= session.opened_at and one.state == "accepted"]
+        accepted: dict[Key, float] = {(one.template, one.event, one.recipient): one.at for one in sent}
         received = [mail for mail in session.postbox.mails(session.opened_at) if mail.template]
-        have = _keys(received)
-        missing = accepted - have.keys()
-        surplus = sum((have - Counter(accepted)).values())
+        have, by_end = _keys(received), _keys([mail for mail in received if mail.created_at <= view.end])
+        missing = {key for key, at in accepted.items() if at <= view.end} - have.keys()
+        surplus = sum((by_end - Counter(accepted.keys())).values())
         numbers = {"accepted": len(accepted), "received": len(received), "missing": len(missing), "surplus": surplus}
-        if sum(have.values()) > sum(have[key] > 0 for key in have):
-            return Reading("violated", f"the sink has {surplus} mails more than its sender was told", numbers), False
+        if twice := sum(have.values()) - len(have):
+            return Reading("violated", f"the sink has {twice} mails more than its sender was told", numbers), False
         if missing or surplus:
             reason = f"{len(missing)} mails that the sender calls accepted are not at the sink, {surplus} only there"
             return Reading("violated", reason, numbers), True
         return enough(view, received, at_least, "are in both books", numbers), False
 
-    return settled(view, time.time(), within_s, look)
+    return settled(view, view.end, within_s, look)
 
 
 def _keys(mails: list[Mail]) -> Counter[Key]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -131,13 +130,14 @@ def measure_apologies(view: View, mails: list[Mail], *, within_s: float) -> Read
     def look() -> tuple[Reading, bool]:
         received = session.postbox.mails(session.opened_at)
         gifts = session.database.gifts()
-        wronged = {
-            to.lower()
+        wrong = [
+            (to.lower(), mail.created_at)
             for mail in received
             if mail.template == ALERT
             for to in mail.to
             if mail.event not in gifts or gifts[mail.event].owner_email != to.lower()
-        }
+        ]
+        wronged, owed = {to for to, _ in wrong}, {to for to, at in wrong if at <= view.end}
         got = Counter(to.lower() for mail in received if mail.template == APOLOGY for to in mail.to)
         numbers = {"wronged": len(wronged), "apologies": sum(got.values())}
         strangers, twice = got.keys() - wronged, [to for to, n in got.items() if n > 1]
@@ -151,9 +151,9 @@ def measure_apologies(view: View, mails: list[Mail], *, within_s: float) -> Read
             return Reading("holds", f"{len(wronged)} people wronged so far, {len(got)} apologies", numbers), False
         if not wronged:
             return Reading("undecided", "nobody was wronged, so nobody was owed an apology", numbers), False
-        if late := wronged - got.keys():
-            reason = f"{len(late)} of {len(wronged)} people who were wronged have no apology"
+        if late := owed - got.keys():
+            reason = f"{len(late)} of {len(owed)} people who were wronged have no apology"
             return Reading("violated", reason, numbers), True
         return Reading("holds", f"each of {len(wronged)} people who were wronged has one apology", numbers), False
 
-    return settled(view, time.time(), within_s, look)
+    return settled(view, view.end, within_s, look)
