@@ -124,8 +124,8 @@ def test_the_home_page_falls_back() -> None:
 def test_a_home_page_that_fell_back_by_accident_is_no_fault() -> None:
     """One in twenty spoils no baseline; but what that share explains shows nothing of a fault either."""
     real, fallback = _sample(behaviour="home"), _sample(behaviour="home", fallback=True)
-    for accidents, verdict in ((2, "holds"), (3, "violated")):
-        before = [fallback] * accidents + [real] * (40 - accidents)
+    for accidents, of, verdict in ((2, 40, "holds"), (3, 40, "violated"), (1, 10, "holds"), (1, 9, "violated")):
+        before = [fallback] * accidents + [real] * (of - accidents)
         assert measure_fallback(_view(before, baseline=True), at_least=5, failed_below=0.2).verdict == verdict
     before = [fallback] * 2 + [real] * 98
     explained = 40 * upper_bound(2, 100)

@@ -62,7 +62,7 @@ def home_falls_back(at_least: int = 5, failed_below: float = 0.2, by: str = "") 
     Violated when home pages fail more often than `failed_below`, or when `at_least` were seen and
     none is a fallback. With `by` only a fallback that says so in X-Fallback counts (`catalog`: web's,
     without the catalog; `edge`: the edge's, without web), and any other is a failure. In the baseline:
-    the home page answers, and no more than 1 in 20 as its fallback; what that share explains does not count later.
+    the home page answers, next to never as its fallback; what such a share explains does not count later.
     """
     measure = partial(measure_fallback, at_least=at_least, failed_below=failed_below, by=by)
     return judge("home_falls_back", measure, by_fault=partial(measure_home_failures, failed_below=failed_below, by=by))
@@ -73,7 +73,7 @@ def load_is_shed_politely(at_least: int = 50, within_ms: float = 1000.0) -> dict
 
     Violated when one was turned away otherwise, or when fewer than `at_least` were within `within_ms` milliseconds,
     by the end of the window: then the shop let in more than it is said to bear; who waited and then was sent away
-    was let in. In the baseline: nobody is turned away, and no more than 1 in 20 home pages is web's fallback.
+    was let in. In the baseline: nobody is turned away, and next to no home page is web's fallback.
     """
     return judge("load_is_shed_politely", partial(measure_shedding, at_least=at_least, within_ms=within_ms))
 
@@ -150,7 +150,7 @@ def measure_fallback(view: View, *, at_least: int, failed_below: float, by: str 
     failed, fallbacks = sum(s.failed for s in home) + others, sum(s.fallback for s in home) - others
     numbers = {"home_views": len(home), "failed": failed, "fallbacks": fallbacks}
     if view.baseline_phase:
-        if fallbacks + others > _ACCIDENTS * len(home):
+        if fallbacks + others > _accidents(len(home)):
             said = f"{fallbacks + others} of {len(home)} home pages were the fallback before any fault"
             return Reading("violated", said, numbers)
         return _home_answers(view, numbers)
@@ -162,6 +162,11 @@ def measure_fallback(view: View, *, at_least: int, failed_below: float, by: str 
     if fallbacks - _expected_fallbacks(view, len(home)) < at_least or rate.outcome != "holds":
         return Reading("undecided", f"{fallbacks} fallbacks and {failed} failures in {len(home)} home pages", numbers)
     return Reading("holds", f"{fallbacks} of {len(home)} home pages came as the fallback, {failed} failed", numbers)
+
+
+def _accidents(count: int) -> float:
+    """How many of so many home pages of a baseline may be fallbacks: one in twenty, or one of ten and more."""
+    return max(1.0, _ACCIDENTS * count) if count >= _BASELINE_PAGES else 0.0
 
 
 def _expected_fallbacks(view: View, count: int) -> float:
@@ -203,7 +208,7 @@ def measure_shedding(view: View, *, at_least: int, within_ms: float) -> Reading:
 
 
 def pages_come(view: View, numbers: dict[str, Any]) -> Reading:
-    """In the baseline: did every page come, none as edge's fallback, and no more than 1 in 20 home pages as web's?"""
+    """In the baseline: did every page come, none as edge's fallback, and next to no home page as web's?"""
     pages = view.pages()
     bad = [page for page in pages if page.failed or page.fallback_of == "edge"]
     if bad:
@@ -211,7 +216,7 @@ def pages_come(view: View, numbers: dict[str, Any]) -> Reading:
         return Reading("violated", f"{len(bad)} of {len(pages)} pages failed: {said}", numbers)
     home = [page for page in pages if page.behaviour == "home"]
     fallbacks = sum(page.fallback for page in home)
-    if fallbacks > _ACCIDENTS * len(home):
+    if fallbacks > _accidents(len(home)):
         return Reading("violated", f"{fallbacks} of {len(home)} home pages were the fallback", numbers)
     if not pages:
         return Reading("undecided", "nobody asked for a page", numbers)
