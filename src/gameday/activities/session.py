@@ -63,6 +63,8 @@ class View:
     stalls: tuple[Stall, ...]
     final: bool
     session: Session
+    crowded: float = 0.0
+    """In which share of the time somebody on this machine waited for a processor."""
 
     def pages(self) -> list[Sample]:
         """The page views."""
@@ -140,7 +142,8 @@ class Session:
         start = fault_window(evidence.events(), since).begun_at
         final = self.phase == "hypothesis"
         end = self.window_end if final and self.window_end else self.shoppers.known_until()
-        return View(False, start, end, tuple(recorder.samples(start, end)), baseline, stalls, final, self)
+        crowded = self.shoppers.heartbeat.crowded(start, end)
+        return View(False, start, end, tuple(recorder.samples(start, end)), baseline, stalls, final, self, crowded)
 
     def keep(self, probe: str, reading: Reading, view: View, *, stalled: bool) -> dict[str, Any]:
         """Keep what a probe found; a violation in the fault window is kept for good. Returns it as JSON-ready data."""

@@ -51,6 +51,7 @@ class Heartbeat:
         self.stepped_s = 0.0
         """By how much the clock was set at most; whoever goes by it may have been away, or in a hurry, for as long."""
         self._stalls: list[Stall] = []
+        self._pressure = Pressure()
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -84,8 +85,12 @@ class Heartbeat:
         """For how many seconds between `start` and `end` there was a stall, of those seen so far."""
         return sum(max(min(stall.end, end) - max(stall.start, start), 0.0) for stall in self.stalls())
 
+    def crowded(self, start: float, end: float) -> float:
+        """In which share of the time between these two somebody waited for a processor; 0 when nobody can tell."""
+        return self._pressure.share(start, end)
+
     def _beat(self) -> None:
-        last, pressure = time.monotonic(), Pressure()
+        last = time.monotonic()
         while not self._stop.wait(BEAT_S):
             now, wall = time.monotonic(), time.time()
             if now - last > MAX_GAP_S:
@@ -95,7 +100,7 @@ class Heartbeat:
                 self._offset += step_s
                 self.stepped_s = max(self.stepped_s, step_s, key=abs)
                 evidence.record("note", text=f"this machine's clock was set by {step_s:+.1f} s")
-            if pressure.too_high(now):
+            if self._pressure.too_high(now):
                 self.note(wall - PRESSURE_WINDOW_S, wall, "processor pressure")
 
 
@@ -105,6 +110,8 @@ class Pressure:
     def __init__(self) -> None:
         """Nothing known yet; the first window begins with the first look."""
         self._since: tuple[float, float] | None = None
+        self._seen: list[tuple[float, float]] = []
+        """Unix times, and how long had been waited by then."""
 
     def too_high(self, now: float) -> bool:
         """Whether a window (PRESSURE_WINDOW_S) has just ended that was too crowded. `now`: monotonic seconds."""
@@ -114,8 +121,17 @@ class Pressure:
         if waited_s is None:
             return False
         read_at = time.monotonic()  # not `now`: since then this thread may have had to wait, too
+        self._seen.append((time.time(), waited_s))
         before, self._since = self._since, (read_at, waited_s)
         return before is not None and (waited_s - before[1]) / (read_at - before[0]) > MAX_PRESSURE
+
+    def share(self, start: float, end: float) -> float:
+        """In which share of that time somebody waited, by the looks in it; 0 with fewer than two."""
+        within = [look for look in list(self._seen) if start <= look[0] <= end]
+        if len(within) < 2:  # noqa: PLR2004  # a first and a last
+            return 0.0
+        (first, before), (last, after) = within[0], within[-1]
+        return (after - before) / (last - first)
 
 
 def waited_for_processor_s() -> float | None:

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from gameday.ledger.calls import wait_until
-from gameday.load.stalls import Heartbeat, Stall, waited_for_processor_s
+from gameday.load import stalls
+from gameday.load.stalls import Heartbeat, Pressure, Stall, waited_for_processor_s
 
 BUSY = (
     "import os, sys; os.nice(19); os.sched_setaffinity(0, {int(sys.argv[1])})\n"
@@ -84,3 +86,17 @@ def test_the_seconds_of_stalls_are_counted_once() -> None:
     assert heartbeat.stalled_s(0, 9) == 0
     assert heartbeat.stalled_s(0, 25) == 4  # 10 to 13, 20 to 21
     assert heartbeat.stalled_s(12.5, 32) == 3.5
+
+
+def test_how_crowded_a_machine_was_is_known_for_any_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the looks in it: of ten seconds, in the later five of which somebody always waited."""
+    pressure, clock = Pressure(), [100.0]
+    monkeypatch.setattr("gameday.load.stalls.time", SimpleNamespace(time=lambda: clock[0], monotonic=lambda: clock[0]))
+    monkeypatch.setattr(stalls, "waited_for_processor_s", lambda: max(0.0, clock[0] - 105))
+    for second in range(11):
+        clock[0] = 100.0 + second
+        pressure.too_high(clock[0])
+    assert pressure.share(100, 105) == 0
+    assert pressure.share(105, 110) == pytest.approx(1)
+    assert pressure.share(100, 110) == pytest.approx(0.5)
+    assert pressure.share(110, 120) == 0

@@ -102,7 +102,7 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., sessions.Sess
         crowd = SimpleNamespace(
             problem=None,
             recorder=recorder,
-            heartbeat=SimpleNamespace(stalls=lambda: list(stalls)),
+            heartbeat=SimpleNamespace(stalls=lambda: list(stalls), crowded=lambda *_: 0.0),
             known_until=lambda: ENDS,
         )
         session = sessions.Session("shop", cast("Kube", None), cast("Shoppers", crowd))
@@ -232,6 +232,17 @@ def test_what_an_overloaded_machine_may_have_slowed_down_is_undecided(rig: Any) 
     assert said["verdict"] == "undecided"
     assert said["reason"].startswith(f"while {SHORT} was in force")
     assert "overloaded" in said["reason"]
+
+
+def test_what_a_crowded_machine_may_have_slowed_down_is_undecided(rig: Any) -> None:
+    """It did not stall, but somebody always waited for a processor; what fails, fails all the same."""
+    for crowded, verdict in ((0.5, "violated"), (0.7, "undecided")):
+        session = rig(life(LONG, 10), visits(0, 5) + visits(10, ENDS, latency_ms=2000.0))
+        session.shoppers.heartbeat.crowded = lambda *_, share=crowded: share
+        assert page_latency_share_within(1000, 0.95)["verdict"] == verdict
+    session = rig(life(LONG, 10), visits(0, 5) + visits(10, ENDS, error="status 503"))
+    session.shoppers.heartbeat.crowded = lambda *_: 0.9
+    assert page_error_rate_below(0.15)["verdict"] == "violated"
 
 
 def test_not_every_fault_need_make_the_home_page_fall_back(rig: Any) -> None:

@@ -25,6 +25,9 @@ _BASELINE_PAGES = 10
 _ACCIDENTS = 0.05
 """So many home pages of the baseline may be fallbacks: a page whose catalog took a moment too long is no fault."""
 
+_CROWDED = 0.6
+"""On a machine whose processors are queued for during a larger share of the time a slow page may be its doing."""
+
 _LATE_S, _LATE_SHARE = 0.05, 0.1
 """With more than that share sent later than that, a slow page is as likely this machine's doing as the shop's."""
 
@@ -101,9 +104,14 @@ def latency_reading(
     judgement = (judge_rate if view.final else judge_so_far)(len(slow), len(pages), limit_of_share(share), alpha)
     reading = _with_percentile(_rated(view, judgement, f"{what} took longer than {latency_ms:g} ms", ""), pages, share)
     late = sum(page.sent_at is None or page.sent_at - page.scheduled_at > _LATE_S for page in pages)
-    if reading.verdict == "violated" and late > _LATE_SHARE * len(pages):
-        why = f"this machine is overloaded: {late} of {len(pages)} requests were sent over {_LATE_S * 1e3:g} ms late"
-        return replace(reading, verdict="undecided", reason=f"{why}; {reading.reason}", spoilt=True)
+    why = ""
+    if late > _LATE_SHARE * len(pages):
+        why = f"{late} of {len(pages)} requests were sent over {_LATE_S * 1e3:g} ms late"
+    elif view.crowded > _CROWDED:
+        why = f"during {view.crowded:.0%} of the time somebody waited for a processor"
+    if reading.verdict == "violated" and why:
+        said = f"this machine is overloaded: {why}; {reading.reason}"
+        return replace(reading, verdict="undecided", reason=said, spoilt=True)
     return reading
 
 
