@@ -70,23 +70,24 @@ def make_unready(
         SetSelector(s.metadata.name, s.metadata.uid, old, {**old, key: _VALUE})
         for s, old in zip(services, selectors.values(), strict=True)
     ]
-    label = ClearLabel(key)
     fault.plan(
         {"kind": "Pod", "name": ",".join(sorted(uids)), "uid": uids},
-        [*changes, label],
+        [*changes, ClearLabel(key)],
         matched=len(pods),
         ttl_s=ttl_s,
         proof={"services": selectors},
     )
-    # The others are labelled first: the Services lead to pods at every moment.
-    put(kube, namespace, others, "labels", key, _VALUE)
+    patches = [onset(one, s.metadata.resource_version) for one, s in zip(changes, services, strict=True)]
+    _act(fault, others, ClearLabel(key), zip(changes, patches, strict=True))
+    return _prove(fault, uids, sorted(selectors), len(others), timeout_s)
+
+
+def _act(fault: Fault, others: list[Any], undo: ClearLabel, changes: Iterable[tuple[SetSelector, Any]]) -> None:
+    """Label the others, then have the Services ask for the label: they lead to pods at every moment."""
+    put(fault.kube, fault.namespace, others, "labels", undo.label, _VALUE)
     if others:
         time.sleep(SEEN_S)  # whoever keeps the endpoints hears of pods and of Services by two ways
-    versions = [service.metadata.resource_version for service in services]
-    fault.carry_out(
-        *((change, onset(change, version)) for change, version in zip(changes, versions, strict=True)), done=[label]
-    )
-    return _prove(fault, uids, sorted(selectors), len(others), timeout_s)
+    fault.carry_out(*changes, done=[undo])
 
 
 def _prove(fault: Fault, uids: Mapping[str, str], services: list[str], others: int, timeout_s: float) -> dict[str, Any]:
